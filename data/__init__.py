@@ -1,0 +1,1 @@
+"""Everything fetched or kept; the only room with network and disk."""

@@ -1,0 +1,1 @@
+"""What runs without people: the live loop, training, scoring."""

@@ -1,0 +1,1 @@
+"""Numbers in, probability out: the trained estimators and the flat form they serve from."""

@@ -1,0 +1,1 @@
+"""Probability in, decision out: costs, signals, orders."""

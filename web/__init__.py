@@ -1,0 +1,1 @@
+"""What people see: pages, the API, the event stream."""
