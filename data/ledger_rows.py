@@ -1,0 +1,121 @@
+"""How a ledger row is spelled: as a record in the database, as an object in the API, its id and its place."""
+
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from market.errors import DataError
+from market.predictions import Prediction
+from utils.times import iso_utc, parse_utc
+
+Row = dict[str, Any]
+
+_FLAGS = ("outcome_up", "inside_interval")
+_VALUES = (
+    "price",
+    "probability_up",
+    "expected_return_bps",
+    "low_bps",
+    "high_bps",
+    "coverage",
+    "cost_bps",
+    "edge_bps",
+    "verdict",
+    "reason",
+    "model",
+    "origin",
+    "state",
+    "outcome_return_bps",
+    "outcome_up",
+    "brier",
+    "inside_interval",
+    "net_bps",
+    "void_reason",
+)
+FIELDS = (
+    "id",
+    "symbol",
+    "interval",
+    "horizon",
+    "made_at",
+    "candle_open_time",
+    "due_at",
+    "market",
+    *_VALUES,
+    "scored_at",
+)
+_ID_DIGITS = 10
+
+
+def record_of(prediction: Prediction, seq: int) -> Row:
+    """Return the database record of a prediction that has no outcome yet."""
+    return {
+        "seq": seq,
+        "symbol": prediction.symbol,
+        "interval": prediction.interval,
+        "horizon": prediction.horizon,
+        "candle_open_ms": prediction.candle_open_ms,
+        "made_ms": prediction.made_ms,
+        "due_ms": prediction.due_ms,
+        "price": prediction.price,
+        "cost_bps": prediction.cost_bps,
+        "verdict": prediction.verdict.value,
+        "reason": prediction.reason.value if prediction.reason else None,
+        "origin": prediction.origin.value,
+        "model": prediction.model,
+        "probability_up": prediction.probability_up,
+        "expected_return_bps": prediction.expected_return_bps,
+        "low_bps": prediction.low_bps,
+        "high_bps": prediction.high_bps,
+        "coverage": prediction.coverage,
+        "edge_bps": prediction.edge_bps,
+        "state": "open",
+    }
+
+
+class RowForm:
+    """The API's form of rows of one market kept in one database."""
+
+    def __init__(self, market: str, venue: str) -> None:
+        """Write ids that start with `venue`, so that no two databases of an instance share one."""
+        self._market = market
+        self._prefix = f"{venue}-"
+
+    def shown(self, row: RowMapping) -> Row:
+        """Return a database row as the API shows it, with the keys of `FIELDS`."""
+        shown: Row = {
+            "id": f"{self._prefix}{row['seq']:0{_ID_DIGITS}x}",
+            "symbol": row["symbol"],
+            "interval": row["interval"],
+            "horizon": row["horizon"],
+            "made_at": iso_utc(row["made_ms"]),
+            "candle_open_time": iso_utc(row["candle_open_ms"]),
+            "due_at": iso_utc(row["due_ms"]),
+            "market": self._market,
+        }
+        for name in _VALUES:
+            value = row[name]
+            shown[name] = bool(value) if name in _FLAGS and value is not None else value
+        shown["scored_at"] = None if row["scored_ms"] is None else iso_utc(row["scored_ms"])
+        return shown
+
+    def number(self, id_: str) -> int | None:
+        """Return the row number of an id, or None when it is none of this database's."""
+        digits = id_.removeprefix(self._prefix)
+        if len(id_) != len(self._prefix) + _ID_DIGITS or len(digits) != _ID_DIGITS or set(digits) - _HEX:
+            return None
+        return int(digits, 16)
+
+    def cursor(self, row: Row) -> str:
+        """Return the cursor of the page that follows `row`."""
+        return f"{parse_utc(row['made_at']):x}.{self.number(row['id']):x}"
+
+    def place(self, cursor: str) -> tuple[int, int]:
+        """Return made_ms and row number a cursor stands for; DataError when it is none of ours."""
+        made, dot, number = cursor.partition(".")
+        if not dot or not made or not number or len(cursor) > 40 or set(made + number) - _HEX:
+            raise DataError(f"cursor {cursor[:40]!r} is not one this list has given out; leave it away to start anew")
+        return min(int(made, 16), 2**62), min(int(number, 16), 2**62)
+
+
+_HEX = set("0123456789abcdef")

@@ -1,0 +1,135 @@
+"""The tables of the ledger: every prediction, what its model saw, and the sums its scores are made of."""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
+
+from data.database import metadata
+
+# SQLite gives only an INTEGER primary key the speed of its row number.
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("seq", _KEY, primary_key=True),
+    Column("symbol", Text, nullable=False),
+    Column("interval", Text, nullable=False),
+    Column("horizon", Text, nullable=False),
+    Column("candle_open_ms", BigInteger, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("price", Float, nullable=False),
+    Column("cost_bps", Float, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text),
+    Column("origin", Text, nullable=False),
+    Column("model", Text),
+    Column("probability_up", Float),
+    Column("expected_return_bps", Float),
+    Column("low_bps", Float),
+    Column("high_bps", Float),
+    Column("coverage", Float),
+    Column("edge_bps", Float),
+    Column("state", Text, nullable=False),
+    Column("outcome_return_bps", Float),
+    Column("outcome_up", Integer),
+    Column("brier", Float),
+    Column("inside_interval", Integer),
+    Column("net_bps", Float),
+    Column("scored_ms", BigInteger),
+    Column("void_reason", Text),
+)
+# One row for ever for a symbol, horizon and candle: a second one cannot be written.
+Index(
+    "predictions_key",
+    predictions.c.symbol,
+    predictions.c.horizon,
+    predictions.c.interval,
+    predictions.c.candle_open_ms,
+    unique=True,
+)
+Index("predictions_newest", predictions.c.made_ms)
+Index("predictions_open", predictions.c.due_ms, sqlite_where=predictions.c.state == "open")
+Index(
+    "predictions_called",
+    predictions.c.due_ms,
+    sqlite_where=predictions.c.net_bps.is_not(None),
+)
+
+# The newest row of each symbol and horizon, so that the board reads 150 rows and not the ledger.
+newest_predictions = Table(
+    "newest_predictions",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("candle_open_ms", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feature_sets = Table(
+    "feature_sets",
+    metadata,
+    Column("feature_set", Text, primary_key=True),  # hash of the names
+    Column("names", Text, nullable=False),  # JSON list, in the order of the values
+)
+
+prediction_inputs = Table(
+    "prediction_inputs",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("candle_open_ms", BigInteger, primary_key=True),
+    Column("feature_set", Text, nullable=False),
+    Column("values", LargeBinary, nullable=False),  # float64, little endian
+    sqlite_with_rowid=False,
+)
+
+# Sums over the scored rows of one horizon-long span of time: skill is made of these, never of the ledger's rows.
+SUMS = (
+    "n",
+    "ups",
+    "hits",
+    "brier",
+    "last_sign_brier",
+    "log_loss",
+    "intervals",
+    "claimed",
+    "inside",
+    "calls",
+    "net_bps",
+)
+skill_blocks = Table(
+    "skill_blocks",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("block", BigInteger, primary_key=True),  # made_ms // horizon
+    *(Column(name, Float, nullable=False) for name in SUMS),
+    sqlite_with_rowid=False,
+)
+
+calibration_bins = Table(
+    "calibration_bins",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("bin", Integer, primary_key=True),  # tenths of probability_up
+    Column("n", Float, nullable=False),
+    Column("probability_sum", Float, nullable=False),
+    Column("ups", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ledger_state = Table(
+    "ledger_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

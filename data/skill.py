@@ -1,0 +1,164 @@
+"""How good scored predictions were, against the best baseline, with an interval that knows they overlap.
+
+Everything is computed from sums over spans of one horizon (`data.ledger_tables.SUMS`). The interval is a circular
+block bootstrap (Politis and Romano, 1992) over those spans, two at a time, because a prediction made late in one
+span shares most of its outcome with those of the next; for few spans it is widened by Student's t. The base rate is
+fitted to the rows it is judged on, which flatters it, in a resample more than in the record: the interval is moved by
+that bias, estimated as Efron and Tibshirani (1993, chapter 10) do.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from data.ledger_tables import SUMS
+
+MIN_INDEPENDENT = 30  # spans of one horizon below which nothing is called an edge
+BINS = 10
+_RESAMPLES = 1_000
+_MAX_SPANS = 1_000
+_BLOCK = 2  # spans drawn together
+_SEED = 20_240_229
+_Z = 1.959964
+_AT = {name: index for index, name in enumerate(SUMS)}
+
+Scores = dict[str, Any]
+
+
+def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, float]]) -> Scores:
+    """Return the scores of one group of rows.
+
+    `spans`: (spans, len(SUMS)) sums in order of time, one row for each horizon-long span that has scored rows;
+    `bins`: (bin, n, sum of probabilities, ups) of each tenth of probability. Values that need rows there are none of
+    are None.
+    """
+    total = spans.sum(axis=0)
+    n = total[_AT["n"]]
+    if n == 0:
+        return _nothing()
+    brier, base, skill, accuracy = (float(value) for value in _scores(total[None, :])[:, 0])
+    low, high = _intervals(_merged(spans))
+    margin = _student_factor(len(spans) // _BLOCK)
+    skill_low, skill_high = _widened(skill, low[2], high[2], margin)
+    accuracy_low, accuracy_high = _widened(accuracy, low[3], high[3], margin)
+    is_known = len(spans) >= 2 * _BLOCK
+    return {
+        "n": int(n),
+        "n_independent": len(spans),
+        "base_rate": float(total[_AT["ups"]] / n),
+        "accuracy": accuracy,
+        "accuracy_low": max(0.0, accuracy_low) if is_known else None,
+        "accuracy_high": min(1.0, accuracy_high) if is_known else None,
+        "brier": brier,
+        "brier_base": base,
+        "brier_skill": skill if base else None,
+        "brier_skill_low": skill_low if is_known and base else None,
+        "brier_skill_high": skill_high if is_known and base else None,
+        "log_loss": float(total[_AT["log_loss"]] / n),
+        "coverage_claimed": _share(total, "claimed", "intervals"),
+        "coverage_kept": _share(total, "inside", "intervals"),
+        "calibration": _calibration(bins),
+        "net_bps_per_prediction": _share(total, "net_bps", "calls"),
+        "n_calls": int(total[_AT["calls"]]),
+        "verdict": _verdict(len(spans), skill_low, skill_high) if is_known and base else "no measurable edge",
+    }
+
+
+def calibration_gap(calibration: Sequence[Scores]) -> float | None:
+    """Return the mean distance between what was said and what happened, weighted by n (the ECE); None without rows."""
+    n = sum(entry["n"] for entry in calibration)
+    if not n:
+        return None
+    return float(sum(abs(entry["mean_probability"] - entry["share_up"]) * entry["n"] for entry in calibration) / n)
+
+
+def _scores(totals: np.ndarray) -> np.ndarray:
+    """Return Brier score, best baseline's, skill and accuracy for each row of sums."""
+    n = np.maximum(totals[:, _AT["n"]], 1e-12)
+    rate = totals[:, _AT["ups"]] / n
+    brier = totals[:, _AT["brier"]] / n
+    # base rate, "price stays" (a half for either side), and the sign of the last move over the same horizon
+    base = np.minimum(np.minimum(rate * (1 - rate), 0.25), totals[:, _AT["last_sign_brier"]] / n)
+    skill = 1 - np.divide(brier, base, out=np.ones_like(brier), where=base > 0)
+    return np.stack([brier, base, skill, totals[:, _AT["hits"]] / n])
+
+
+def _intervals(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 2.5 % and 97.5 % points of the scores over resampled spans, bias removed."""
+    scores = _scores(_draws(len(spans)) @ spans)
+    low, high = np.percentile(scores, (2.5, 97.5), axis=1)
+    point = _scores(spans.sum(axis=0)[None, :])[:, 0]
+    move = 2 * (point - scores.mean(axis=1))
+    return np.minimum(low + move, point), np.maximum(high + move, point)
+
+
+def _merged(spans: np.ndarray) -> np.ndarray:
+    """Return at most `_MAX_SPANS` rows of sums: a long record is resampled in longer spans."""
+    length = -(-len(spans) // _MAX_SPANS)
+    return np.add.reduceat(spans, np.arange(0, len(spans), length)) if length > 1 else spans
+
+
+@lru_cache(maxsize=64)
+def _draws(spans: int) -> np.ndarray:
+    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length."""
+    random = np.random.default_rng(_SEED)
+    starts = random.integers(0, spans, size=(_RESAMPLES, -(-spans // _BLOCK)))
+    picks = ((starts[:, :, None] + np.arange(_BLOCK)) % spans).reshape(_RESAMPLES, -1)[:, :spans]
+    counts = np.zeros((_RESAMPLES, spans))
+    np.add.at(counts, (np.arange(_RESAMPLES)[:, None], picks), 1.0)
+    return counts
+
+
+def _student_factor(blocks: int) -> float:
+    """Return t / z at 97.5 % for `blocks` independent blocks (Abramowitz and Stegun 26.7.5, two terms)."""
+    freedom = max(blocks - 1, 1)
+    t = _Z + (_Z**3 + _Z) / (4 * freedom) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
+    return t / _Z * math.sqrt((freedom + 1) / freedom)
+
+
+def _widened(value: float, low: float, high: float, factor: float) -> tuple[float, float]:
+    return value - max(value - low, 0.0) * factor, value + max(high - value, 0.0) * factor
+
+
+def _verdict(independent: int, low: float, high: float) -> str:
+    if high < 0:
+        return "worse than base"
+    if low > 0 and independent >= MIN_INDEPENDENT:
+        return "edge"
+    return "no measurable edge"
+
+
+def _share(total: np.ndarray, part: str, whole: str) -> float | None:
+    return float(total[_AT[part]] / total[_AT[whole]]) if total[_AT[whole]] else None
+
+
+def _calibration(bins: Sequence[tuple[int, float, float, float]]) -> list[Scores]:
+    return [
+        {
+            "low": bin_ / BINS,
+            "high": (bin_ + 1) / BINS,
+            "n": int(n),
+            "mean_probability": probability_sum / n,
+            "share_up": ups / n,
+        }
+        for bin_, n, probability_sum, ups in sorted(bins)
+        if n
+    ]
+
+
+def _nothing() -> Scores:
+    keys = (
+        "base_rate accuracy accuracy_low accuracy_high brier brier_base brier_skill brier_skill_low brier_skill_high "
+        "log_loss coverage_claimed coverage_kept net_bps_per_prediction"
+    )
+    return {
+        "n": 0,
+        "n_independent": 0,
+        **dict.fromkeys(keys.split()),
+        "calibration": [],
+        "n_calls": 0,
+        "verdict": "no measurable edge",
+    }

@@ -1,0 +1,117 @@
+"""The scores behind every claim on the board."""
+
+import numpy as np
+import pytest
+
+from data.ledger_tables import SUMS
+from data.skill import MIN_INDEPENDENT, calibration_gap, compute_skill
+
+
+def _spans(chance: np.ndarray, ups: np.ndarray, rows_a_span: int) -> np.ndarray:
+    """Return the sums of rows in order of time; `chance` and `ups` are one value a row."""
+    count = len(ups) // rows_a_span
+    values = {
+        "n": np.ones(len(ups)),
+        "ups": ups,
+        "hits": ((chance >= 0.5) == ups).astype(float),
+        "brier": (chance - ups) ** 2,
+        "last_sign_brier": np.full(len(ups), 0.25),
+        "log_loss": -np.log(np.where(ups, chance, 1 - chance)),
+        "intervals": np.ones(len(ups)),
+        "claimed": np.full(len(ups), 0.8),
+        "inside": np.ones(len(ups)),
+        "calls": np.zeros(len(ups)),
+        "net_bps": np.zeros(len(ups)),
+    }
+    stacked = np.stack([values[name] for name in SUMS], axis=1)
+    return stacked[: count * rows_a_span].reshape(count, rows_a_span, -1).sum(axis=1)
+
+
+def test_saying_one_half_of_a_coin_flip_is_neither_an_edge_nor_worse_than_the_base_rate():
+    verdicts = []
+    for seed in range(100):
+        ups = (np.random.default_rng(seed).random(60) < 0.5).astype(float)
+        scores = compute_skill(_spans(np.full(60 * 12, 0.5), np.repeat(ups, 12), 12), [])
+        verdicts.append(scores["verdict"])
+
+    assert verdicts.count("edge") <= 5
+    assert verdicts.count("worse than base") <= 5
+
+
+def test_knowing_the_chance_is_an_edge():
+    random = np.random.default_rng(1)
+    chance = random.choice([0.3, 0.7], 2_000)
+    ups = (random.random(2_000) < chance).astype(float)
+
+    scores = compute_skill(_spans(chance, ups, 10), [])
+
+    assert scores["verdict"] == "edge"
+    assert scores["brier_skill"] == pytest.approx(0.16, abs=0.04)
+    assert scores["brier_skill_low"] < scores["brier_skill"] < scores["brier_skill_high"]
+
+
+def test_claiming_too_much_is_worse_than_the_base_rate():
+    random = np.random.default_rng(3)
+    ups = (random.random(3_000) < 0.5).astype(float)
+    chance = random.choice([0.1, 0.9], 3_000)
+
+    assert compute_skill(_spans(chance, ups, 10), [])["verdict"] == "worse than base"
+
+
+def test_an_edge_needs_thirty_independent_horizons():
+    random = np.random.default_rng(4)
+    chance = random.choice([0.1, 0.9], 100 * (MIN_INDEPENDENT - 1))
+    ups = (random.random(len(chance)) < chance).astype(float)
+
+    scores = compute_skill(_spans(chance, ups, 100), [])
+
+    assert scores["brier_skill_low"] > 0
+    assert scores["verdict"] == "no measurable edge"
+
+
+def test_the_interval_covers_the_truth_of_overlapping_outcomes():
+    random = np.random.default_rng(5)
+    length, covered, trials = 12, 0, 120
+    for _ in range(trials):
+        noise = random.standard_normal(60 * length + length)
+        walk = np.cumsum(noise)
+        ups = (walk[length:] > walk[:-length]).astype(float)
+        chance = np.clip(0.5 + 0.1 * np.repeat(random.standard_normal(60), length), 0.05, 0.95)
+        scores = compute_skill(_spans(chance, ups, length), [])
+        covered += scores["brier_skill_low"] <= 0
+    # a model that knows nothing is called better than its baseline in at most 2.5 % of worlds, by intention
+    assert covered / trials >= 0.95
+
+
+def test_base_rate_is_the_baseline_to_beat():
+    random = np.random.default_rng(6)
+    ups = (random.random(2_000) < 0.7).astype(float)
+
+    scores = compute_skill(_spans(np.full(2_000, 0.5), ups, 10), [])
+
+    assert scores["brier_base"] == pytest.approx(ups.mean() * (1 - ups.mean()))
+    assert scores["brier_skill"] < 0
+
+
+def test_no_rows_give_no_figures():
+    scores = compute_skill(np.zeros((0, len(SUMS))), [])
+
+    assert scores["n"] == 0
+    assert scores["brier_skill"] is None
+    assert scores["verdict"] == "no measurable edge"
+
+
+def test_only_ups_leave_no_baseline_to_beat():
+    scores = compute_skill(_spans(np.full(100, 0.9), np.ones(100), 10), [])
+
+    assert scores["brier_base"] == 0
+    assert scores["brier_skill"] is None
+    assert scores["verdict"] == "no measurable edge"
+
+
+def test_the_calibration_gap_weighs_bins_by_their_rows():
+    bins = [(5, 100.0, 55.0, 50.0), (6, 300.0, 195.0, 195.0)]
+
+    scores = compute_skill(_spans(np.full(10, 0.5), np.ones(10), 5), bins)
+
+    assert calibration_gap(scores["calibration"]) == pytest.approx(0.05 * 100 / 400)
