@@ -1,11 +1,12 @@
 """Give due ledger rows their outcome, and add it to the sums the skill is made of."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from data.candle_store import candles
@@ -19,6 +20,26 @@ _LOG_LOSS_CLIP = 1e-15
 _HALF = 0.25  # Brier score of saying one half
 
 _GROUP = ("symbol", "horizon", "interval", "origin", "model")
+_COLUMNS = (
+    "seq",
+    *_GROUP,
+    "verdict",
+    "made_ms",
+    "due_ms",
+    "price",
+    "probability_up",
+    "low_bps",
+    "high_bps",
+    "coverage",
+    "cost_bps",
+)
+_NUMBERS = (*_COLUMNS[_COLUMNS.index("made_ms") :], "horizon_ms", "later", "past")
+_SIDES = {"up": 1.0, "down": -1.0}
+_UPDATE = """
+    UPDATE predictions SET state = 'scored', scored_ms = ?, outcome_return_bps = ?, outcome_up = ?, brier = ?,
+    inside_interval = ?, net_bps = ? WHERE seq = ?"""
+
+Columns = dict[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,150 +62,104 @@ def score_due(
 
     `stopped`: symbols that no longer trade. Rows whose outcome candle can never come are marked void.
     """
-    found = _due_rows(connection, interval, length_ms, market_ms, limit)
-    if found:
-        _write_outcomes(connection, found, market_ms)
-    numbers = [row.seq for row in found]
-    if len(found) == limit:
+    due = _due_rows(connection, interval, length_ms, market_ms, limit)
+    numbers = list(due["seq"]) if due else []
+    if due:
+        _write_outcomes(connection, due, market_ms)
+    if len(numbers) == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
     return Scored(numbers + _void_rows(connection, interval, length_ms, market_ms, stopped), is_more=False)
 
 
-def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> list[Row[Any]]:
+def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> Columns:
+    """Return the columns of the rows to score; empty when there are none."""
     p, outcome, before = predictions.c, candles.alias(), candles.alias()
     horizon_ms = p.due_ms - p.made_ms
+    is_outcome = and_(
+        outcome.c.symbol == p.symbol,
+        outcome.c.interval_ms == length_ms,
+        outcome.c.open_ms == p.due_ms - length_ms,
+    )
+    is_before = and_(
+        before.c.symbol == p.symbol,
+        before.c.interval_ms == length_ms,
+        before.c.open_ms == p.candle_open_ms - horizon_ms,
+    )
     query = (
         select(
-            predictions, horizon_ms.label("horizon_ms"), outcome.c.close.label("later"), before.c.close.label("past")
+            *(p[name] for name in _COLUMNS),
+            horizon_ms.label("horizon_ms"),
+            outcome.c.close.label("later"),
+            before.c.close.label("past"),
         )
-        .join(
-            outcome,
-            and_(
-                outcome.c.symbol == p.symbol,
-                outcome.c.interval_ms == length_ms,
-                outcome.c.open_ms == p.due_ms - length_ms,
-            ),
-        )
-        .outerjoin(
-            before,
-            and_(
-                before.c.symbol == p.symbol,
-                before.c.interval_ms == length_ms,
-                before.c.open_ms == p.candle_open_ms - horizon_ms,
-            ),
-        )
+        .join(outcome, is_outcome)
+        .outerjoin(before, is_before)
         .where(p.state == "open", p.due_ms <= market_ms + length_ms, p.interval == interval)
         .limit(limit)
     )
-    return list(connection.execute(query).all())
+    rows = connection.execute(query).all()
+    return dict(zip((*_COLUMNS, "horizon_ms", "later", "past"), zip(*rows, strict=True), strict=True)) if rows else {}
 
 
-def _write_outcomes(connection: Connection, rows: list[Row[Any]], market_ms: int) -> None:
-    column = {name: np.array([getattr(row, name) for row in rows], dtype=float) for name in _NUMBERS}
-    returns = (column["later"] / column["price"] - 1.0) * BPS
+def _write_outcomes(connection: Connection, due: Columns, market_ms: int) -> None:
+    number = {name: np.array(due[name], dtype=float) for name in _NUMBERS}
+    returns = (number["later"] / number["price"] - 1.0) * BPS
     ups = returns > 0
-    chance = column["probability_up"]  # nan where the row has none
+    chance = number["probability_up"]  # nan where the row has none
     brier = (chance - ups) ** 2
-    inside = (column["low_bps"] <= returns) & (returns <= column["high_bps"])
-    has_interval = np.isfinite(column["low_bps"]) & np.isfinite(column["high_bps"])
-    side = np.array([{"up": 1.0, "down": -1.0}.get(row.verdict, np.nan) for row in rows])
-    net = side * returns - column["cost_bps"]
-    _update_rows(connection, rows, market_ms, returns, ups, brier, np.where(has_interval, inside, np.nan), net)
-    is_scored = np.isfinite(chance)
-    if is_scored.any():
-        past = np.where(np.isnan(column["past"]), np.nan, column["price"] > column["past"])
+    inside = (number["low_bps"] <= returns) & (returns <= number["high_bps"])
+    has_interval = np.isfinite(number["low_bps"]) & np.isfinite(number["high_bps"])
+    side = np.array([_SIDES.get(verdict, math.nan) for verdict in due["verdict"]])
+    net = side * returns - number["cost_bps"]
+    columns = (
+        np.maximum(number["due_ms"], market_ms).astype(np.int64),
+        returns,
+        ups.astype(int),
+        brier,
+        np.where(has_interval, inside, math.nan),
+        net,
+    )
+    # A nan is stored as null by SQLite.
+    changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
+    connection.exec_driver_sql(_UPDATE, changes)
+    past = np.where(np.isnan(number["past"]), math.nan, number["price"] > number["past"])
+    with np.errstate(invalid="ignore"):
         sums = {
-            "n": np.ones(len(rows)),
+            "n": np.ones(len(ups)),
             "ups": ups.astype(float),
             "hits": ((chance >= 0.5) == ups).astype(float),
             "brier": brier,
             "last_sign_brier": np.where(np.isnan(past), _HALF, (past - ups) ** 2),
             "log_loss": -np.log(np.clip(np.where(ups, chance, 1 - chance), _LOG_LOSS_CLIP, 1.0)),
             "intervals": has_interval.astype(float),
-            "claimed": np.where(has_interval, column["coverage"], 0.0),
+            "claimed": np.where(has_interval, number["coverage"], 0.0),
             "inside": (inside & has_interval).astype(float),
             "calls": np.isfinite(net).astype(float),
             "net_bps": np.nan_to_num(net),
         }
-        kept = np.flatnonzero(is_scored)
-        blocks = (column["made_ms"] // column["horizon_ms"]).astype(np.int64)
+    kept = np.flatnonzero(np.isfinite(chance))
+    if len(kept):
+        spans = (number["made_ms"] // number["horizon_ms"]).astype(np.int64)
         tenths = np.clip((np.nan_to_num(chance) * BINS).astype(np.int64), 0, BINS - 1)
-        _add_sums(connection, skill_blocks, "block", rows, kept, blocks, {name: sums[name] for name in SUMS})
+        _add_sums(connection, skill_blocks, "block", due, kept, spans, {name: sums[name] for name in SUMS})
         binned = {"n": sums["n"], "probability_sum": chance, "ups": sums["ups"]}
-        _add_sums(connection, calibration_bins, "bin", rows, kept, tenths, binned)
-
-
-_NUMBERS = (
-    "price",
-    "later",
-    "past",
-    "probability_up",
-    "low_bps",
-    "high_bps",
-    "coverage",
-    "cost_bps",
-    "made_ms",
-    "horizon_ms",
-)
-
-
-def _update_rows(
-    connection: Connection,
-    rows: list[Row[Any]],
-    market_ms: int,
-    returns: np.ndarray,
-    ups: np.ndarray,
-    brier: np.ndarray,
-    inside: np.ndarray,
-    net: np.ndarray,
-) -> None:
-    statement = (
-        update(predictions)
-        .where(predictions.c.seq == bindparam("row"))
-        .values(
-            state="scored",
-            scored_ms=bindparam("at"),
-            outcome_return_bps=bindparam("return"),
-            outcome_up=bindparam("up"),
-            brier=bindparam("score"),
-            inside_interval=bindparam("inside"),
-            net_bps=bindparam("net"),
-        )
-    )
-    optional = zip(*(_none_for_nan(values) for values in (brier, inside, net)), strict=True)
-    changes = [
-        {
-            "row": row.seq,
-            "at": max(market_ms, row.due_ms),
-            "return": return_,
-            "up": int(up),
-            "score": score,
-            "inside": within,
-            "net": earned,
-        }
-        for row, return_, up, (score, within, earned) in zip(rows, returns.tolist(), ups, optional, strict=True)
-    ]
-    connection.execute(statement, changes)
-
-
-def _none_for_nan(values: np.ndarray) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+        _add_sums(connection, calibration_bins, "bin", due, kept, tenths, binned)
 
 
 def _add_sums(
     connection: Connection,
-    table: Any,
+    table: Table,
     span: str,
-    rows: list[Row[Any]],
+    due: Columns,
     kept: np.ndarray,
     spans: np.ndarray,
     values: dict[str, np.ndarray],
 ) -> None:
     """Add the values of the kept rows to the sums of their group and span."""
     groups: dict[tuple[Any, ...], int] = {}
-    keys = [(*(getattr(rows[i], name) for name in _GROUP), int(spans[i])) for i in kept]
-    place = np.array([groups.setdefault(key, len(groups)) for key in keys])
+    keys = list(zip(*(due[name] for name in _GROUP), spans.tolist(), strict=True))
+    place = np.array([groups.setdefault(keys[index], len(groups)) for index in kept.tolist()])
     totals = {name: np.bincount(place, column[kept], len(groups)).tolist() for name, column in values.items()}
     records = [
         {**dict(zip((*_GROUP, span), key, strict=True)), **{name: totals[name][index] for name in totals}}
