@@ -16,6 +16,7 @@ import numpy as np
 
 from data.ledger_tables import SUMS
 
+MIN_RESAMPLED = 10  # spans below which the interval is everything that is possible
 MIN_INDEPENDENT = 30  # spans of one horizon below which nothing is called an edge
 BINS = 10
 _RESAMPLES = 1_000
@@ -40,30 +41,26 @@ def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, flo
     if n == 0:
         return _nothing()
     brier, base, skill, accuracy = (float(value) for value in _scores(total[None, :])[:, 0])
-    low, high = _intervals(_merged(spans))
-    margin = _student_factor(len(spans) // _BLOCK)
-    skill_low, skill_high = _widened(skill, low[2], high[2], margin)
-    accuracy_low, accuracy_high = _widened(accuracy, low[3], high[3], margin)
-    is_known = len(spans) >= 2 * _BLOCK
+    (skill_low, skill_high), (accuracy_low, accuracy_high) = _intervals(spans, base)
     return {
         "n": int(n),
         "n_independent": len(spans),
         "base_rate": float(total[_AT["ups"]] / n),
         "accuracy": accuracy,
-        "accuracy_low": max(0.0, accuracy_low) if is_known else None,
-        "accuracy_high": min(1.0, accuracy_high) if is_known else None,
+        "accuracy_low": accuracy_low,
+        "accuracy_high": accuracy_high,
         "brier": brier,
         "brier_base": base,
         "brier_skill": skill if base else None,
-        "brier_skill_low": skill_low if is_known and base else None,
-        "brier_skill_high": skill_high if is_known and base else None,
+        "brier_skill_low": skill_low if base else None,
+        "brier_skill_high": skill_high if base else None,
         "log_loss": float(total[_AT["log_loss"]] / n),
         "coverage_claimed": _share(total, "claimed", "intervals"),
         "coverage_kept": _share(total, "inside", "intervals"),
         "calibration": _calibration(bins),
         "net_bps_per_prediction": _share(total, "net_bps", "calls"),
         "n_calls": int(total[_AT["calls"]]),
-        "verdict": _verdict(len(spans), skill_low, skill_high) if is_known and base else "no measurable edge",
+        "verdict": _verdict(len(spans), skill_low, skill_high) if base else "no measurable edge",
     }
 
 
@@ -86,13 +83,18 @@ def _scores(totals: np.ndarray) -> np.ndarray:
     return np.stack([brier, base, skill, totals[:, _AT["hits"]] / n])
 
 
-def _intervals(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 2.5 % and 97.5 % points of the scores over resampled spans, bias removed."""
-    scores = _scores(_draws(len(spans)) @ spans)
-    low, high = np.percentile(scores, (2.5, 97.5), axis=1)
-    point = _scores(spans.sum(axis=0)[None, :])[:, 0]
-    move = 2 * (point - scores.mean(axis=1))
-    return np.minimum(low + move, point), np.maximum(high + move, point)
+def _intervals(spans: np.ndarray, base: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the 95 % intervals of skill and accuracy."""
+    if len(spans) < MIN_RESAMPLED:
+        return (1.0 - 1.0 / base if base else 0.0, 1.0), (0.0, 1.0)
+    merged = _merged(spans)
+    drawn = _scores(_draws(len(merged)) @ merged)[2:]
+    point = _scores(spans.sum(axis=0)[None, :])[2:, 0]
+    low, high = np.percentile(drawn, (2.5, 97.5), axis=1) + 2 * (point - drawn.mean(axis=1))
+    factor = _student_factor(len(spans) // _BLOCK)
+    lows = point - np.maximum(point - low, 0.0) * factor
+    highs = np.minimum(point + np.maximum(high - point, 0.0) * factor, 1.0)
+    return (float(lows[0]), float(highs[0])), (max(0.0, float(lows[1])), float(highs[1]))
 
 
 def _merged(spans: np.ndarray) -> np.ndarray:
@@ -117,10 +119,6 @@ def _student_factor(blocks: int) -> float:
     freedom = max(blocks - 1, 1)
     t = _Z + (_Z**3 + _Z) / (4 * freedom) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
     return t / _Z * math.sqrt((freedom + 1) / freedom)
-
-
-def _widened(value: float, low: float, high: float, factor: float) -> tuple[float, float]:
-    return value - max(value - low, 0.0) * factor, value + max(high - value, 0.0) * factor
 
 
 def _verdict(independent: int, low: float, high: float) -> str:

@@ -77,4 +77,5 @@ def aggregate(candles: np.ndarray, base_ms: int, length_ms: int) -> np.ndarray:
     result["low"] = np.minimum.reduceat(candles["low"], starts)
     result["close"] = candles["close"][starts + sizes - 1]
     result["volume"] = np.add.reduceat(candles["volume"], starts)
-    return result[whole]
+    kept: np.ndarray = result[whole]
+    return kept

@@ -83,6 +83,14 @@ def test_the_interval_covers_the_truth_of_overlapping_outcomes():
     assert covered / trials >= 0.95
 
 
+def test_few_horizons_say_nothing_whatever_their_scores():
+    scores = compute_skill(_spans(np.full(900, 0.5), np.zeros(900), 100), [])
+    mixed = compute_skill(_spans(np.full(900, 0.9), np.r_[np.zeros(800), np.ones(100)], 100), [])
+
+    assert scores["verdict"] == mixed["verdict"] == "no measurable edge"
+    assert mixed["brier_skill_low"] < mixed["brier_skill"] < mixed["brier_skill_high"] == 1.0
+
+
 def test_base_rate_is_the_baseline_to_beat():
     random = np.random.default_rng(6)
     ups = (random.random(2_000) < 0.7).astype(float)

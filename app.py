@@ -1,0 +1,170 @@
+"""Start Candela: `python app.py` supervises the engine, the web server and, when used, the simulated exchange.
+
+`gunicorn app:app` serves the pages alone.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from config import Config, config_or_exit
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from engine.source import Source
+    from utils.processes import Child
+
+logger = logging.getLogger("candela")
+
+WEB_THREADS = 64  # a reader of the event stream holds one for as long as the page is open
+STOP_SECONDS = 8.0
+_POLL_SECONDS = 0.1
+_RETRY_BINANCE_SECONDS = 60.0
+
+
+def create_app(config: Config | None = None) -> "Flask":
+    """Return the web application over the state in INSTANCE_DIR; it needs no running engine."""
+    from web.site import create_site
+    from web.stores import Stores
+
+    settings = config or config_or_exit()
+    return create_site(Stores(settings.INSTANCE_DIR, settings.SAVED_MODELS_DIR), settings)
+
+
+def __getattr__(name: str) -> Any:
+    # gunicorn app:app asks for the application; importing this module must not make one
+    if name == "app":
+        return create_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class Supervisor:
+    """Keeps the children alive until it is told to stop."""
+
+    def __init__(self, config: Config, say: Callable[[str], None]) -> None:
+        """Run the house of `config`; `say` tells a person what happens."""
+        self._config = config
+        self._say = say
+        self._children: dict[str, Child] = {}
+        self._is_over = False
+        self._next_probe_s = 0.0
+
+    def run(self) -> int:
+        """Start everything, keep it running, stop it in order; return the exit code."""
+        from engine.source import choose_source
+
+        code = 0
+
+        def stop(number: int, _: FrameType | None) -> None:
+            nonlocal code
+            code = 130 if number == signal.SIGINT else 0
+            self._is_over = True
+
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, stop)
+        try:
+            self._start_web()
+            source = choose_source(self._config, self._say)
+            self._start_source(source)
+            if self._config.MARKET == "auto" and source.market == "simulated":
+                self._next_probe_s = time.monotonic() + _RETRY_BINANCE_SECONDS
+            self._say(self._welcome(source))
+            while not self._is_over:
+                time.sleep(_POLL_SECONDS)
+                for child in self._children.values():
+                    child.tend()
+                self._retry_binance()
+        finally:
+            self._stop(list(reversed(self._children)))
+        return code
+
+    def _start_source(self, source: "Source") -> None:
+        """Start the engine on `source`, after the simulated exchange if that is the source."""
+        from engine.source import engine_command, simulator_command
+
+        if source.market == "simulated":
+            port = int(source.rest_url.rsplit(":", 1)[1])
+            self._start("simulator", simulator_command(self._config, port))
+        self._start("engine", engine_command(source))
+
+    def _start_web(self) -> None:
+        threads = ["--worker-class", "gthread", "--workers", "1", "--threads", str(WEB_THREADS)]
+        bind = ["--bind", f"{_url_host(self._config.HOST)}:{self._config.PORT}", "--no-control-socket"]
+        quiet = ["--log-level", "warning", "--graceful-timeout", "3", "--keep-alive", "20"]
+        self._start("web", [sys.executable, "-m", "gunicorn", *threads, *bind, *quiet, "app:app"])
+
+    def _start(self, name: str, command: list[str]) -> None:
+        from engine.source import house_environment
+        from utils.processes import Child
+
+        child = Child(name, command, house_environment())
+        self._children[name] = child
+        child.start()
+
+    def _retry_binance(self) -> None:
+        if not self._next_probe_s or time.monotonic() < self._next_probe_s:
+            return
+        from engine.source import binance_answers, binance_source
+
+        self._next_probe_s = time.monotonic() + _RETRY_BINANCE_SECONDS
+        if not binance_answers(self._config):
+            return
+        self._next_probe_s = 0.0
+        self._say("Binance answers: changing from the simulated market to Binance")
+        self._stop(["engine", "simulator"])
+        self._start_source(binance_source(self._config))
+
+    def _stop(self, names: list[str]) -> None:
+        from utils.processes import terminate_all
+
+        terminate_all([self._children.pop(name) for name in names if name in self._children], STOP_SECONDS)
+
+    def _welcome(self, source: "Source") -> str:
+        market = "Binance" if source.market == "binance" else f"simulated market at {source.speed:g}x"
+        address = f"http://{_url_host(self._config.HOST)}:{self._config.PORT}"
+        return f"Candela is at {address} ({market}). Open it in a browser; Ctrl-C stops it."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the house and return its exit code: 0 stopped, 1 failed, 2 refused to start, 130 Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python app.py", description="Run Candela: engine, web server and simulator.")
+    parser.add_argument("--json", action="store_true", help="say what happens as JSON lines")
+    options = parser.parse_args(arguments)
+    config = config_or_exit()
+    logging.basicConfig(level=config.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def say(text: str) -> None:
+        print(json.dumps({"message": text}) if options.json else text, flush=True)
+
+    from utils.file_operations import ensure_writable, sweep_temporaries
+    from utils.instance_lock import AlreadyHeldError, InstanceLock
+    from utils.ports import port_refusal
+
+    try:
+        ensure_writable(config.INSTANCE_DIR / "run")
+        sweep_temporaries(config.INSTANCE_DIR / "run")
+        with InstanceLock(config.INSTANCE_DIR / "candela.lock"):
+            refusal = port_refusal(config.HOST, config.PORT)
+            if refusal is None:
+                return Supervisor(config, say).run()
+    except AlreadyHeldError as error:
+        refusal = str(error)
+    except OSError as error:
+        refusal = f"{error}; let CANDELA_INSTANCE_DIR name a folder of your own"
+    print(refusal, file=sys.stderr)
+    return 2
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    sys.exit(main())

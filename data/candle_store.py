@@ -1,0 +1,163 @@
+"""Keep closed candles for ever: the first word on a candle is the last one."""
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from sqlalchemy import BigInteger, Column, Connection, Engine, Float, Select, String, Table, select
+
+from data.database import metadata, transaction
+from market.candles import CANDLES, COLUMNS, Candle, candle_table
+from market.intervals import floor_to, interval_ms
+
+logger = logging.getLogger(__name__)
+
+candles = Table(
+    "candles",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("interval_ms", BigInteger, primary_key=True),
+    Column("open_ms", BigInteger, primary_key=True),
+    *(Column(name, Float, nullable=False) for name in COLUMNS),
+    sqlite_with_rowid=False,
+)
+
+_INSERT = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ROW = "SELECT open_ms, open, high, low, close, volume FROM candles WHERE symbol = ? AND interval_ms = ?"
+_SPAN = "FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms >= ? AND open_ms < ?"
+_GAPS = f"""
+    SELECT open_ms + ?, next_ms FROM (SELECT open_ms, lead(open_ms) OVER (ORDER BY open_ms) AS next_ms {_SPAN})
+    WHERE next_ms > open_ms + ? ORDER BY open_ms"""  # noqa: S608  constants only
+# One look at the index for each symbol; max() with GROUP BY would read every candle there is.
+_NEWEST = """
+    WITH RECURSIVE names(name) AS (
+        SELECT min(symbol) FROM candles
+        UNION ALL SELECT (SELECT min(symbol) FROM candles WHERE symbol > name) FROM names WHERE name IS NOT NULL)
+    SELECT name, (SELECT max(open_ms) FROM candles WHERE symbol = name AND interval_ms = ?)
+    FROM names WHERE name IS NOT NULL"""
+_IN_ONE_QUESTION = 500
+_NO_START_MS, _NO_END_MS = 0, 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of candles handed in: `new` ones were kept, `contradicting` ones said otherwise than before."""
+
+    new: int = 0
+    contradicting: int = 0
+
+
+class CandleStore:
+    """The closed candles of one interval. Writing needs an engine opened for writing."""
+
+    def __init__(self, engine: Engine, interval: str) -> None:
+        """Use the candles of `interval` (such as "5m") in the database behind `engine`."""
+        self._engine = engine
+        self._interval_ms = interval_ms(interval)
+
+    def append(self, candles: list[Candle]) -> Appended:
+        """Keep the candles that are new, in one durable transaction; nothing kept before is ever changed."""
+        by_symbol: dict[str, list[Candle]] = {}
+        for candle in candles:
+            by_symbol.setdefault(candle.symbol, []).append(candle)
+        return self.append_tables([(symbol, candle_table(group)) for symbol, group in by_symbol.items()])
+
+    def append_table(self, symbol: str, table: np.ndarray) -> Appended:
+        """Keep the candles of one symbol that are new, as `append` does."""
+        return self.append_tables([(symbol, table)])
+
+    def append_tables(self, tables: list[tuple[str, np.ndarray]]) -> Appended:
+        """Keep the candles of many symbols that are new, in one durable transaction."""
+        new = contradicting = 0
+        with transaction(self._engine) as connection:
+            for symbol, table in tables:
+                kept = self._insert(connection, symbol, table)
+                new += kept
+                if kept < len(table):
+                    contradicting += self._contradicting(connection, symbol, table)
+        return Appended(new, contradicting)
+
+    def load(
+        self, symbol: str, start_ms: int | None = None, end_ms: int | None = None, limit: int | None = None
+    ) -> np.ndarray:
+        """Return candles of a symbol as a `CANDLES` table, oldest first; start inclusive, end exclusive.
+
+        With a start: the oldest `limit` from there; without: the newest `limit`.
+        """
+        order = "ASC" if start_ms is not None else "DESC"
+        sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms {order} LIMIT ?"
+        span = (_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), _or(limit, -1))
+        with self._engine.connect() as connection:
+            rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, *span)).fetchall()
+        table = np.array(rows, dtype=CANDLES)
+        return table if order == "ASC" else table[::-1].copy()
+
+    def newest(self) -> dict[str, int]:
+        """Return the open time of the newest candle of each symbol that has one."""
+        with self._engine.connect() as connection:
+            rows = _cursor(connection).execute(_NEWEST, (self._interval_ms,)).fetchall()
+        return {symbol: open_ms for symbol, open_ms in rows if open_ms is not None}
+
+    def holes(self, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """Return the spans (from, to; to exclusive) of [start, end) whose candles are missing, oldest first."""
+        step = self._interval_ms
+        start_ms, end_ms = floor_to(start_ms + step - 1, step), floor_to(end_ms + step - 1, step)
+        if start_ms >= end_ms:
+            return []
+        key = (symbol, step, start_ms, end_ms)
+        with self._engine.connect() as connection:
+            cursor = _cursor(connection)
+            count, first_ms, last_ms = cursor.execute(
+                f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
+            ).fetchone()
+            if count == 0:
+                return [(start_ms, end_ms)]
+            is_whole = last_ms - first_ms == (count - 1) * step
+            inner = [] if is_whole else cursor.execute(_GAPS, (step, *key, step)).fetchall()
+        edges = [(start_ms, first_ms), *inner, (last_ms + step, end_ms)]
+        return [(from_ms, to_ms) for from_ms, to_ms in edges if from_ms < to_ms]
+
+    def closes(self, pairs: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
+        """Return the closing price of each (symbol, open time) that is kept; the others are left out."""
+        by_symbol: dict[str, list[int]] = {}
+        for symbol, open_ms in pairs:
+            by_symbol.setdefault(symbol, []).append(open_ms)
+        closes: dict[tuple[str, int], float] = {}
+        with self._engine.connect() as connection:
+            for symbol, opens in by_symbol.items():
+                for at in range(0, len(opens), _IN_ONE_QUESTION):
+                    asked = self._closes_of(symbol, opens[at : at + _IN_ONE_QUESTION])
+                    closes.update(((symbol, open_ms), close) for open_ms, close in connection.execute(asked))
+        return closes
+
+    def _insert(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
+        rows = [(symbol, self._interval_ms, *row) for row in table.tolist()]
+        return int(_cursor(connection).executemany(_INSERT, rows).rowcount) if rows else 0
+
+    def _contradicting(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
+        first_ms, last_ms = int(table["open_ms"].min()), int(table["open_ms"].max())
+        key = (symbol, self._interval_ms, first_ms, last_ms + 1)
+        rows = _cursor(connection).execute(f"{_ROW} AND open_ms >= ? AND open_ms < ?", key).fetchall()
+        kept = {row[0]: row for row in rows}
+        others = [row for row in table.tolist() if kept[row[0]] != row]
+        if others:
+            first = others[0]
+            words = "candles contradict the kept ones symbol=%s count=%d first=%s kept=%s"
+            logger.warning(words, symbol, len(others), first, kept[first[0]])
+        return len(others)
+
+    def _closes_of(self, symbol: str, opens: list[int]) -> Select[int, float]:
+        columns = candles.c
+        is_asked = (columns.symbol == symbol) & (columns.interval_ms == self._interval_ms) & columns.open_ms.in_(opens)
+        return select(columns.open_ms, columns.close).where(is_asked)
+
+
+def _cursor(connection: Connection) -> sqlite3.Cursor:
+    # Rows by the ten thousand: the driver's own tuples, without SQLAlchemy's row objects around them.
+    return cast(sqlite3.Cursor, connection.connection.cursor())
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,123 @@
+"""The card beside a model: what it is, what it was trained on, how it did, and what its files must hash to."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from market.errors import ModelError
+from utils.times import iso_utc
+
+if TYPE_CHECKING:
+    from models.training import TrainedHorizon
+
+FORMAT = 1
+MAX_BYTES = 1_000_000
+PARTS = ("npz", "joblib")
+_ID = re.compile(r"[a-z0-9_]{1,60}-[0-9]{1,7}[a-z]-[0-9a-f]{12}")
+_LIBRARIES = ("numpy", "numba", "scikit-learn", "joblib")
+_TEXTS = ("id", "family", "interval", "horizon", "venue", "scale_column", "calibration", "created")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def manifest_of(
+    trained: "TrainedHorizon", venue: str, span: tuple[int, int], files: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the manifest of a trained model; `span`: first and last moment of the history, ms; `files`: by part."""
+    return {
+        "format": FORMAT,
+        **trained.model.facts(),
+        "venue": venue,
+        "created": iso_utc(trained.cut_ms),
+        "cut_ms": trained.cut_ms,
+        "history": _span(span),
+        "training": {**_span(trained.training_ms), "rows": trained.rows},
+        "calibrated_on": _span(trained.calibration_ms),
+        "folds": len(trained.folds),
+        "metrics": {family: asdict(record) for family, record in trained.records.items()},
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "check": {"row": trained.check_row, "probability": trained.check_probability},
+        "files": files,
+    }
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return a manifest whose fields are of the right kind; ModelError says what is wrong with it."""
+    if path.exists() and not path.is_file():
+        raise ModelError(f"{path.name} is no plain file")
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        manifest = json.loads(text) if len(text) <= MAX_BYTES else None
+    except OSError as error:
+        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not JSON: {error}") from error
+    fault = _fault(manifest, path.stem)
+    if fault or not isinstance(manifest, dict):
+        raise ModelError(f"{path.name} {fault}")
+    return manifest
+
+
+def is_model_id(name: str) -> bool:
+    """Return whether a name can be that of a model."""
+    return _ID.fullmatch(name) is not None
+
+
+def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page tells of a sound model."""
+    hidden = ("format", "check", "files", "cut_ms")
+    shown = {name: value for name, value in manifest.items() if name not in hidden}
+    return {**shown, "file": f"{manifest['id']}.npz", "state": "ok", "reason": None}
+
+
+def _span(moments: Sequence[int]) -> dict[str, str]:
+    return {"first": iso_utc(moments[0]), "last": iso_utc(moments[1])}
+
+
+def _fault(manifest: object, name: str) -> str:
+    """Return what is wrong, or nothing."""
+    if not isinstance(manifest, dict):
+        return "is no manifest"
+    if manifest.get("format") != FORMAT:
+        return f"has format {manifest.get('format')!r}, this version reads {FORMAT}"
+    for field in _TEXTS:
+        if not isinstance(manifest.get(field), str):
+            return f"has no {field}"
+    if manifest["id"] != name or not is_model_id(name):
+        return f"calls itself {manifest['id']!r:.80}"
+    features, files = manifest.get("features"), manifest.get("files")
+    if not isinstance(features, list) or not all(isinstance(feature, str) for feature in features):
+        return "names no features"
+    if not isinstance(files, dict) or set(files) != set(PARTS) or not all(map(_is_file_entry, files.values())):
+        return "does not name its files"
+    return "" if _has_numbers(manifest) else "has numbers missing"
+
+
+def _is_file_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and isinstance(entry.get("sha256"), str)
+        and _SHA256.fullmatch(entry["sha256"]) is not None
+    )
+
+
+def _has_numbers(manifest: dict[str, Any]) -> bool:
+    check = manifest.get("check")
+    row = check.get("row") if isinstance(check, dict) else None
+    return (
+        type(manifest.get("horizon_candles")) is int
+        and 0 < manifest["horizon_candles"] < 10**7
+        and type(manifest.get("cut_ms")) is int
+        and isinstance(manifest.get("coverage"), float)
+        and isinstance(manifest.get("metrics"), dict)
+        and isinstance(check, dict)
+        and isinstance(check.get("probability"), float)
+        and isinstance(row, list)
+        and len(row) == len(manifest["features"])
+        and all(type(value) in (int, float) for value in row)
+    )

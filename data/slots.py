@@ -1,0 +1,86 @@
+"""Closed candles on their way to the engine, gathered by the time they opened."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from market.candles import Candle
+
+GATHER_SECONDS = 0.05  # one close is gathered for at most so long
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Candles that opened at the same time, at most one a symbol; `repaired` names those that REST brought.
+
+    Without candles it only says that time passes.
+    """
+
+    candles: list[Candle] = field(default_factory=list)
+    repaired: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Gathering:
+    since: float
+    candles: dict[str, Candle] = field(default_factory=dict)
+    repaired: set[str] = field(default_factory=set)
+
+
+class SlotQueue:
+    """Many threads put candles in, one takes slots out, oldest first; nothing is ever dropped."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Start empty and open."""
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+        self._slots: dict[int, _Gathering] = {}
+        self._is_closed = False
+        self._failure: BaseException | None = None
+        self._expected = 0
+
+    def expect(self, symbols: int) -> None:
+        """Say how many symbols close a candle at each time: a slot that has them all waits no longer."""
+        self._expected = symbols
+
+    def put(self, candles: list[tuple[Candle, bool]]) -> None:
+        """Add closed candles of any symbols, each with whether REST brought it."""
+        with self._changed:
+            for candle, is_repair in candles:
+                slot = self._slots.setdefault(candle.open_ms, _Gathering(self._monotonic()))
+                slot.candles[candle.symbol] = candle
+                if is_repair:
+                    slot.repaired.add(candle.symbol)
+            self._changed.notify()
+
+    def close(self, failure: BaseException | None = None) -> None:
+        """End `slots`; with a failure, end it by raising that."""
+        with self._changed:
+            self._is_closed = True
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def slots(self, idle_seconds: float) -> Iterator[Slot]:
+        """Yield slots until `close`; an empty one whenever `idle_seconds` pass without any."""
+        while True:
+            with self._changed:
+                slot = self._next(idle_seconds)
+            if slot is None:
+                break
+            yield slot
+        if self._failure is not None:
+            raise self._failure
+
+    def _next(self, idle_seconds: float) -> Slot | None:
+        if not self._slots and not self._is_closed:
+            self._changed.wait(idle_seconds)
+        while self._slots and not self._is_closed:
+            oldest_ms = min(self._slots)
+            oldest = self._slots[oldest_ms]
+            left = oldest.since + GATHER_SECONDS - self._monotonic()
+            if left <= 0 or len(oldest.candles) >= self._expected:
+                del self._slots[oldest_ms]
+                return Slot(list(oldest.candles.values()), frozenset(oldest.repaired))
+            self._changed.wait(left)
+        return None if self._is_closed else Slot()

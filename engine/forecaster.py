@@ -1,0 +1,255 @@
+"""From closed candles to ledger rows: step the features, ask each horizon's model once, say why where it abstains."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.candle_store import CandleStore
+from data.prediction_store import Inputs
+from features.feature_engineering import WARMUP, FeatureState
+from market.candles import Candle
+from market.errors import ModelError
+from market.predictions import Origin, Prediction, Reason, Verdict
+from models.scores import Scores
+from trading.signals import decide, edge_bps
+from utils.model_utils import BatchPredictor
+from utils.performance_monitor import performance_monitor
+
+logger = logging.getLogger(__name__)
+
+# The history a symbol's state is made from: enough to be warm, and as much again for a repair in between.
+WARM_CANDLES = 2 * WARMUP
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """A prediction horizon in the spelling of the settings, and its length."""
+
+    name: str
+    length_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The features of candles that closed together: one row a candle."""
+
+    candles: list[Candle]
+    values: np.ndarray  # float64 (candles, features)
+    reasons: list[Reason | None]  # why a row cannot be asked about
+
+
+class FeatureBoard:
+    """The feature state of every symbol, fed one closed candle at a time."""
+
+    def __init__(self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int) -> None:
+        """Warm every symbol's state from the newest candles of the store."""
+        self._index = {symbol: index for index, symbol in enumerate(symbols)}
+        self._store = candle_store
+        self._interval_ms = interval_ms
+        self._state = FeatureState(len(symbols))
+        self._newest = np.zeros(len(symbols), dtype=np.int64)
+        self._holes: dict[str, int] = {}
+        for symbol in symbols:
+            self._warm(symbol)
+
+    def newest(self) -> dict[str, int]:
+        """Return the open time of the newest candle each symbol's state has taken in, where there is one."""
+        return {symbol: int(self._newest[index]) for symbol, index in self._index.items() if self._newest[index]}
+
+    def holes(self) -> dict[str, int]:
+        """Return the open time of the newest candle that is missing from a symbol's history, where one is."""
+        return dict(self._holes)
+
+    @performance_monitor.timed("step features")
+    def step(self, candles: Sequence[Candle]) -> list[Rows]:
+        """Take in closed candles, oldest first, and return their features, one group for each closing time.
+
+        A candle that was taken in before is passed over. One that does not follow the last starts its symbol anew
+        from the store, where the candles before the hole no longer count.
+        """
+        groups: dict[int, list[Candle]] = {}
+        for candle in candles:
+            groups.setdefault(candle.open_ms, []).append(candle)
+        return [rows for open_ms in sorted(groups) if (rows := self._step_one(groups[open_ms])) is not None]
+
+    def _step_one(self, candles: list[Candle]) -> Rows | None:
+        fresh: dict[int, Candle] = {}
+        for candle in candles:
+            index = self._index.get(candle.symbol)
+            if index is None or candle.open_ms <= self._newest[index]:
+                continue
+            if self._newest[index] and candle.open_ms != self._newest[index] + self._interval_ms:
+                self._warm(candle.symbol, before_ms=candle.open_ms)
+                if self._newest[index] + self._interval_ms != candle.open_ms:
+                    self._state.reset(index)
+                    self._holes[candle.symbol] = candle.open_ms - self._interval_ms
+            fresh[index] = candle
+        if not fresh:
+            return None
+        indexes = np.fromiter(fresh, dtype=np.int64)
+        taken = list(fresh.values())
+        values = np.array([candle.values[1:] for candle in taken])
+        rows = self._state.step(indexes, values)
+        self._newest[indexes] = taken[0].open_ms
+        return Rows(taken, rows, [self._reason(candle.symbol) for candle in taken])
+
+    def _warm(self, symbol: str, before_ms: int | None = None) -> None:
+        index = self._index[symbol]
+        candles = self._store.load(symbol, end_ms=before_ms, limit=WARM_CANDLES)
+        breaks = np.flatnonzero(np.diff(candles["open_ms"]) != self._interval_ms)
+        whole = candles[breaks[-1] + 1 :] if len(breaks) else candles
+        self._state.reset(index)
+        if len(breaks):
+            self._holes[symbol] = int(whole["open_ms"][0]) - self._interval_ms
+        if len(whole):
+            self._state.warm(index, whole)
+            self._newest[index] = whole["open_ms"][-1]
+
+    def _reason(self, symbol: str) -> Reason | None:
+        if self._state.seen(self._index[symbol]) >= WARMUP:
+            return None
+        return Reason.GAPPED if symbol in self._holes else Reason.TOO_FEW_CANDLES
+
+
+@dataclass(frozen=True, slots=True)
+class ServedHorizon:
+    """Which model serves a horizon, and from when on it is too old to be trusted."""
+
+    model: str
+    coverage: float
+    expires_ms: int
+
+
+class Forecaster:
+    """Asks the model of each horizon about all symbols in one call."""
+
+    def __init__(
+        self, predictor: BatchPredictor[Scores], interval: str, horizons: Sequence[Horizon], cost_bps: float
+    ) -> None:
+        """Predict for `horizons` from `interval` candles; verdicts are after `cost_bps`."""
+        self._predictor = predictor
+        self._interval = interval
+        self._horizons = horizons
+        self._cost_bps = cost_bps
+        self.served: Mapping[str, ServedHorizon] = {}
+
+    @performance_monitor.timed("predict")
+    def predict(self, rows: Rows, interval_ms: int) -> list[Prediction]:
+        """Return one prediction for each candle and horizon; an abstention where there is no probability."""
+        predictions: list[Prediction] = []
+        for horizon in self._horizons:
+            predictions += self._predict_horizon(rows, horizon, interval_ms)
+        return predictions
+
+    def _predict_horizon(self, rows: Rows, horizon: Horizon, interval_ms: int) -> list[Prediction]:
+        served = self.served.get(horizon.name)
+        scores = self._scores(served, rows)
+        made = []
+        for index, (candle, reason) in enumerate(zip(rows.candles, rows.reasons, strict=True)):
+            figures = None
+            if reason is None and scores is None:
+                reason = Reason.MODEL_MISSING
+            if reason is None and scores is not None:
+                figures = figures_of(scores, index)
+                reason = Reason.TOO_FEW_CANDLES if figures is None else None
+            made.append(
+                prediction_of(
+                    candle.symbol,
+                    candle.open_ms,
+                    candle.close,
+                    Span(self._interval, interval_ms, horizon),
+                    self._cost_bps,
+                    Origin.LIVE,
+                    figures,
+                    served if figures else None,
+                    reason,
+                )
+            )
+        return made
+
+    def _scores(self, served: ServedHorizon | None, rows: Rows) -> Scores | None:
+        if served is None:
+            return None
+        try:
+            return self._predictor.predict(served.model, rows.values)
+        except ModelError as error:
+            logger.warning("model refused model=%s reason=%s", served.model, error)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From which candles, and how far ahead."""
+
+    interval: str
+    interval_ms: int
+    horizon: Horizon
+
+
+Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
+
+
+def figures_of(scores: Scores, index: int | tuple[int, int]) -> Figures | None:
+    """Return what a model said of one row, or None where it said nothing."""
+    probability = float(scores.probability_up[index])
+    if not math.isfinite(probability):
+        return None
+    return (
+        probability,
+        float(scores.expected_return_bps[index]),
+        float(scores.low_bps[index]),
+        float(scores.high_bps[index]),
+    )
+
+
+def prediction_of(
+    symbol: str,
+    open_ms: int,
+    price: float,
+    span: Span,
+    cost_bps: float,
+    origin: Origin,
+    figures: Figures | None,
+    served: ServedHorizon | None,
+    reason: Reason | None,
+) -> Prediction:
+    """Return the ledger row of one candle and horizon; without figures it abstains for `reason`."""
+    made_ms = open_ms + span.interval_ms
+    verdict = Verdict.ABSTAIN
+    if figures is not None and served is not None:
+        verdict = decide(figures[1], cost_bps)
+        if made_ms >= served.expires_ms:
+            verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
+        elif verdict is Verdict.ABSTAIN:
+            reason = Reason.COST
+    probability, expected, low, high = figures or (None, None, None, None)
+    return Prediction(
+        symbol=symbol,
+        interval=span.interval,
+        horizon=span.horizon.name,
+        candle_open_ms=open_ms,
+        made_ms=made_ms,
+        due_ms=made_ms + span.horizon.length_ms,
+        price=price,
+        cost_bps=cost_bps,
+        verdict=verdict,
+        reason=reason,
+        origin=origin,
+        model=served.model if served else None,
+        probability_up=probability,
+        expected_return_bps=expected,
+        low_bps=low,
+        high_bps=high,
+        coverage=served.coverage if served and figures else None,
+        edge_bps=None if expected is None else edge_bps(expected, cost_bps),
+    )
+
+
+def inputs_of(rows: Rows) -> list[Inputs]:
+    """Return what the models saw of each candle."""
+    return [
+        Inputs(candle.symbol, candle.open_ms, values) for candle, values in zip(rows.candles, rows.values, strict=True)
+    ]

@@ -1,0 +1,92 @@
+"""Tell the other processes how the engine is: a heartbeat file twice a second, price and status events once."""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.loop import event_bytes
+from utils.datagrams import Postman
+from utils.file_operations import write_atomically
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 0.5
+HEARTBEAT_FILE = "engine.json"
+
+State = dict[str, Any]
+
+
+class Health:
+    """A thread that writes what `describe` returns, with the process's own facts, until it is stopped."""
+
+    def __init__(self, folder: Path, postman: Postman, describe: Callable[[], State]) -> None:
+        """Write to `folder`/engine.json; `describe` must be quick and safe to call from another thread."""
+        self._path = folder / HEARTBEAT_FILE
+        self._postman = postman
+        self._describe = describe
+        self._process = psutil.Process()
+        self._started_mono_s = time.monotonic()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+
+    def start(self) -> None:
+        """Write the first heartbeat at once and go on in a thread."""
+        self._beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; the last heartbeat stays, so that pages show the last state with its age."""
+        self._is_over.set()
+        self._thread.join(2)
+
+    def _run(self) -> None:
+        beats = 0
+        while not self._is_over.wait(HEARTBEAT_SECONDS):
+            beats += 1
+            try:
+                state = self._beat()
+                if beats % 2 == 0:
+                    self._tell(state)
+            except OSError as error:
+                logger.warning("heartbeat not written reason=%s", error.strerror)
+
+    def _beat(self) -> State:
+        state = {
+            "pid": os.getpid(),
+            "started_mono_s": self._started_mono_s,
+            "written_mono_s": time.monotonic(),
+            "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
+            **self._describe(),
+        }
+        write_atomically(self._path, json.dumps(state, allow_nan=False).encode())
+        return state
+
+    def _tell(self, state: State) -> None:
+        now = state["written_mono_s"]
+        prices = [
+            {
+                "symbol": entry["symbol"],
+                "price": entry["price"],
+                "change_24h_percent": entry["change_24h_percent"],
+                "data_age_s": _age(now, entry["last_message_mono_s"]),
+                "state": entry["state"],
+            }
+            for entry in state["symbols"]
+        ]
+        self._postman.send(event_bytes("price", state["version"], {"items": prices}))
+        feed = {key: value for key, value in state["feed"].items() if key != "last_message_mono_s"}
+        feed["last_message_age_s"] = _age(now, state["feed"]["last_message_mono_s"])
+        status = {"feed": feed, "market_ms": state["market_ms"], "speed": state["speed"], "market": state["market"]}
+        status |= {"training": state["training"], "note": state["note"]}
+        self._postman.send(event_bytes("status", state["version"], status))
+
+
+def _age(now: float, then: float | None) -> float | None:
+    return None if then is None else round(max(0.0, now - then), 3)

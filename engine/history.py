@@ -1,0 +1,52 @@
+"""How far back the house looks, and how that history is fetched."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from features.feature_engineering import WARMUP
+
+from config import Config
+from data.binance_rest import BinanceRest
+from data.candle_store import CandleStore
+from data.data_fetcher import Filled, back_fill
+from market.intervals import DAY_MS, HOUR_MS, floor_to
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpan:
+    """The candles a training uses: features are warm from `start_ms` on, nothing at or after `cut_ms` is seen."""
+
+    start_ms: int
+    cut_ms: int
+
+
+def training_span(config: Config, market_ms: int) -> TrainingSpan:
+    """Return the span of a training at `market_ms`; it ends on a full hour, so that equal data give equal models."""
+    cut_ms = floor_to(market_ms, max(HOUR_MS, config.interval_ms))
+    return TrainingSpan(cut_ms - config.HISTORY_DAYS * DAY_MS, cut_ms)
+
+
+def history_start_ms(config: Config, market_ms: int) -> int:
+    """Return the open time of the first candle to keep: HISTORY_DAYS, and before them what warms the features."""
+    return training_span(config, market_ms).start_ms - warm_up_ms(config)
+
+
+def warm_up_ms(config: Config) -> int:
+    """Return the span before a training's first row that warms its features."""
+    return floor_to((WARMUP + 1) * config.interval_ms + HOUR_MS, config.interval_ms)
+
+
+def fetch_history(
+    config: Config,
+    rest: BinanceRest,
+    store: CandleStore,
+    symbols: list[str],
+    market_ms: int,
+    on_progress: Callable[[int, int], None],
+    cancelled: threading.Event | None = None,
+) -> Filled:
+    """Fetch what the store lacks of the history up to now; durable page by page, so a stop loses nothing."""
+    start_ms = history_start_ms(config, market_ms)
+    workers = config.MAX_WORKERS
+    return back_fill(rest, store, symbols, config.INTERVAL, start_ms, market_ms, workers, on_progress, cancelled)

@@ -1,0 +1,216 @@
+"""Put the engine's rooms together: exchange, history, features, models, ledger, and what tells of them."""
+
+import logging
+import threading
+from typing import Any
+
+import msgspec
+
+from config import Config
+from data.binance_feed import BinanceFeed
+from data.binance_rest import BinanceRest
+from data.candle_store import CandleStore
+from data.database import open_database
+from data.prediction_store import PredictionStore
+from data.symbol_choice import select_symbols
+from engine.forecaster import FeatureBoard, Forecaster, Horizon
+from engine.health import Health, State
+from engine.history import fetch_history
+from engine.loop import Loop, Stores
+from engine.serving import Serving
+from engine.source import Source
+from engine.tools import Upkeep
+from features.feature_engineering import COLUMNS, WARMUP
+from market.errors import ConfigError, MarketError
+from market.symbols import Symbol
+from utils.datagrams import Postman
+from utils.file_operations import write_atomically
+from utils.resilience import Backoff
+
+logger = logging.getLogger(__name__)
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 1.5  # between two looks for an exchange that does not answer
+_CONNECTING: State = {
+    "state": "connecting",
+    "last_message_mono_s": None,
+    "reconnects": 0,
+    "gaps_found": 0,
+    "gaps_repaired": 0,
+    "rejected_rows": 0,
+    "rejected_by_reason": {},
+}
+_UNHEARD: State = {
+    "state": "stale",
+    "last_candle_open_ms": None,
+    "last_message_mono_s": None,
+    "price": None,
+    "change_24h_percent": None,
+}
+
+
+class House:
+    """The engine of one market, from the first heartbeat to the last."""
+
+    def __init__(self, config: Config, source: Source) -> None:
+        """Open what is on disk; nothing is asked of the exchange yet."""
+        self._config = config
+        self._source = source
+        engine = open_database(config.INSTANCE_DIR / f"{source.venue}.db")
+        self._candles = CandleStore(engine, config.INTERVAL)
+        self._ledger = PredictionStore(engine, source.market, config.INTERVAL, COLUMNS)
+        self._rest = BinanceRest(source.rest_url)
+        self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
+        self._serving = Serving(config, source)
+        self._symbols_path = config.INSTANCE_DIR / f"{source.venue}.symbols.json"
+        self._symbols = self._known_symbols()
+        self._feed: BinanceFeed | None = None
+        self._board: FeatureBoard | None = None
+        self._loop: Loop | None = None
+        self._note: str | None = "looking for the exchange"
+        self._is_over = threading.Event()
+        self._upkeep = Upkeep()
+        self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
+
+    def run(self) -> None:
+        """Do everything until `stop`; a wrong setting raises ConfigError."""
+        self._health.start()
+        try:
+            self._connect()
+            if not self._is_over.is_set():
+                self._follow()
+        finally:
+            self._serving.stop()
+            if self._feed is not None:
+                self._feed.stop()
+            self._rest.close()
+            self._health.stop()
+            self._postman.close()
+
+    def stop(self) -> None:
+        """End the run soon; may be called from a signal handler."""
+        self._is_over.set()
+        if self._feed is not None:
+            self._feed.stop()
+
+    def _connect(self) -> None:
+        """Choose the symbols and fetch their history, as often as it takes."""
+        backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, floor_seconds=_FIRST_WAIT_SECONDS)
+        while not self._is_over.is_set():
+            try:
+                self._rest.server_time_ms()
+                self._symbols = select_symbols(self._rest, self._config.SYMBOLS)
+                self._keep_symbols()
+                self._fetch_history()
+            except ConfigError:
+                raise
+            except MarketError as error:
+                if not backoff.failures:
+                    logger.warning("exchange not ready reason=%s", error)
+                self._note = str(error)
+                self._is_over.wait(backoff.next_seconds())
+            else:
+                return
+
+    def _fetch_history(self) -> None:
+        names = [symbol.name for symbol in self._symbols]
+
+        def tell(done: int, total: int) -> None:
+            self._note = f"fetching history: {done} of {total} pages"
+
+        self._note = "fetching history"
+        filled = fetch_history(
+            self._config, self._rest, self._candles, names, self._rest.clock.now_ms(), tell, self._is_over
+        )
+        if filled.candles:
+            logger.info("history fetched candles=%d seconds=%.1f", filled.candles, filled.seconds)
+
+    def _follow(self) -> None:
+        """Warm up, then follow the feed until it is stopped."""
+        config, names = self._config, [symbol.name for symbol in self._symbols]
+        self._note = "warming up"
+        self._board = FeatureBoard(names, self._candles, config.interval_ms)
+        horizons = [Horizon(name, length_ms) for name, length_ms in config.horizon_ms.items()]
+        forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
+        self._serving.refresh()
+        self._ledger.score(self._rest.clock.now_ms(), ())
+        self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
+        self._loop = Loop(
+            self._feed,
+            Stores(self._candles, self._ledger),
+            self._board,
+            forecaster,
+            self._postman,
+            self._rest.clock.now_ms,
+            config.interval_ms,
+        )
+        self._feed.start(self._board.newest(), self._board.holes())
+        if self._is_over.is_set():
+            return
+        self._note = None
+        self._loop.run(lambda: self._between(forecaster), self._stopped)
+
+    def _between(self, forecaster: Forecaster) -> None:
+        """Look after models and memory between two slots."""
+        self._serving.tend(self._rest.clock.now_ms())
+        forecaster.served = self._serving.served
+        self._upkeep.tend()
+
+    def _stopped(self) -> list[str]:
+        if self._feed is None:
+            return []
+        return [entry["symbol"] for entry in self._feed.status()["symbols"] if entry["state"] == "closed"]
+
+    # what the heartbeat says
+
+    def _describe(self) -> State:
+        clock = self._rest.clock
+        feed = {**_CONNECTING, **(self._feed.status() if self._feed else {})}
+        states = {entry["symbol"]: entry for entry in feed.pop("symbols", [])}
+        if self._feed is None and self._rest.is_refused:
+            feed["state"] = "down"
+        return {
+            "market": self._source.market,
+            "venue": self._source.venue,
+            "interval": self._config.INTERVAL,
+            "horizons": self._config.horizons,
+            "speed": clock.speed if clock.stated_ms else self._source.speed,
+            "market_ms": clock.now_ms(),
+            "version": self._loop.version if self._loop else self._ledger.version(),
+            "cost_bps": self._config.cost_bps,
+            "feed": {
+                **feed,
+                "weight_used_1m": self._rest.budget.used,
+                "weight_limit_1m": self._rest.budget.limit,
+            },
+            "symbols": [self._describe_symbol(symbol, states.get(symbol.name, _UNHEARD)) for symbol in self._symbols],
+            "training": self._serving.training(),
+            "note": self._note or self._serving.note,
+        }
+
+    def _describe_symbol(self, symbol: Symbol, state: State) -> State:
+        return {
+            **state,
+            "symbol": symbol.name,
+            "base": symbol.base,
+            "quote": symbol.quote,
+            "status": symbol.status,
+            "price_digits": symbol.price_digits,
+            "tick": _text(symbol.tick),
+            "step": _text(symbol.step),
+            "min_notional": _text(symbol.min_notional),
+        }
+
+    # symbols of the last run, so that a start without an exchange still shows its board
+
+    def _known_symbols(self) -> list[Symbol]:
+        try:
+            return msgspec.json.decode(self._symbols_path.read_bytes(), type=list[Symbol])
+        except (OSError, msgspec.MsgspecError):
+            return []
+
+    def _keep_symbols(self) -> None:
+        write_atomically(self._symbols_path, msgspec.json.encode(self._symbols))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else f"{value.normalize():f}"

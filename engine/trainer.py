@@ -1,0 +1,216 @@
+"""Train every horizon from the stored candles, and fill the record with walk-forward rows."""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from config import Config, config_or_exit
+from data.candle_store import CandleStore
+from data.data_processor import DataProcessor
+from data.database import open_database
+from data.model_store import ModelStore
+from data.prediction_store import Inputs, PredictionStore
+from engine.forecaster import Horizon, ServedHorizon, Span, figures_of, prediction_of
+from engine.history import TrainingSpan, training_span, warm_up_ms
+from engine.serving import MODEL_LIFE_MS
+from engine.training_job import PROGRESS_FILE
+from features.feature_engineering import COLUMNS, SCALE, WARMUP
+from market.errors import ModelError
+from market.predictions import Origin, Prediction, Reason
+from models.fitting import TrainingSettings
+from models.panel import Panel
+from models.training import TrainedHorizon, train_horizon
+from utils.file_operations import write_atomically
+from utils.processes import lower_priority
+
+logger = logging.getLogger(__name__)
+
+REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on disk
+MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
+MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
+THREADS = 2
+
+
+class Progress:
+    """Tells step, share and time left in a file that the engine and a shell can read."""
+
+    def __init__(self, path: Path, total: int) -> None:
+        """Count up to `total` steps."""
+        self._path = path
+        self._total = total
+        self._done = 0
+        self._started_s = time.monotonic()
+        self.failures: list[str] = []
+
+    def step(self, text: str) -> None:
+        """Begin the next step."""
+        self._write(text)
+        self._done += 1
+
+    def end(self) -> None:
+        """Tell that all steps are done, and what failed on the way."""
+        self._write("done")
+
+    def _write(self, text: str) -> None:
+        passed_s = time.monotonic() - self._started_s
+        eta_s = passed_s / self._done * (self._total - self._done) if self._done else None
+        state = {
+            "step": text,
+            "done": self._done,
+            "total": self._total,
+            "eta_s": None if eta_s is None else round(eta_s, 1),
+            "failure": "; ".join(self.failures) or None,
+        }
+        write_atomically(self._path, json.dumps(state).encode())
+
+
+class Training:
+    """One training of all horizons of one market."""
+
+    def __init__(self, config: Config, market: str, venue: str, market_ms: int) -> None:
+        """Train on what the database of `venue` holds up to market time `market_ms`."""
+        self._config = config
+        self._venue = venue
+        self._span = training_span(config, market_ms)
+        self._market_ms = market_ms
+        engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
+        self._candles = CandleStore(engine, config.INTERVAL)
+        self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
+        self._models = ModelStore(config.SAVED_MODELS_DIR)
+        self._horizons = [Horizon(name, length) for name, length in config.horizon_ms.items()]
+        self._progress = Progress(config.INSTANCE_DIR / "run" / PROGRESS_FILE, len(self._horizons) + 3)
+
+    def run(self) -> list[str]:
+        """Do it all; return what failed, in sentences. Models that were saved before a failure stay."""
+        self._progress.step("computing features")
+        panel = build_panel(self._config, self._candles, self._span)
+        replay_candles = self._replay_candles(panel)
+        trained = []
+        for horizon in self._horizons:
+            self._progress.step(f"training {horizon.name}")
+            try:
+                trained.append((horizon, self._train(panel, horizon, replay_candles)))
+            except ModelError as error:
+                logger.warning("horizon not trained horizon=%s reason=%s", horizon.name, error)
+                self._progress.failures.append(str(error))
+        self._progress.step("writing the replayed record")
+        self._replay(panel, dict(trained), replay_candles)
+        self._progress.step("scoring the replayed record")
+        self._ledger.score(self._market_ms)
+        self._progress.end()
+        return self._progress.failures
+
+    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
+        candles = horizon.length_ms // self._config.interval_ms
+        settings = TrainingSettings(replay_candles=replay_candles, threads=THREADS)
+        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
+        self._models.save(trained, venue=self._venue, span=(self._span.start_ms, self._span.cut_ms))
+        return trained
+
+    def _replay_candles(self, panel: Panel) -> int:
+        """Return for how many of the last candles walk-forward predictions are wanted."""
+        length = len(panel.open_ms)
+        affordable = REPLAYED_ROWS // max(1, len(panel.symbols) * len(self._horizons))
+        return min(length, max(MIN_REPLAYED_CANDLES, min(affordable, int(length * MAX_REPLAYED_SHARE))))
+
+    def _replay(self, panel: Panel, trained: dict[Horizon, TrainedHorizon], replay_candles: int) -> None:
+        """Write one row for each symbol, horizon and candle of the replayed region that lies before the live record."""
+        first_live_ms = self._ledger.first_live_ms()
+        end = len(panel.open_ms)
+        if first_live_ms is not None:
+            end = int(np.searchsorted(panel.open_ms, first_live_ms))
+        region = range(max(0, len(panel.open_ms) - replay_candles), end)
+        if not trained or not len(region):
+            return
+        chunk = max(1, 6_000 // (len(panel.symbols) * len(self._horizons)))
+        for start in range(region.start, region.stop, chunk):
+            times = range(start, min(start + chunk, region.stop))
+            rows = [
+                row for horizon in self._horizons for row in self._rows(panel, horizon, trained.get(horizon), times)
+            ]
+            self._ledger.add_replayed(rows, list(_inputs(panel, times)))
+
+    def _rows(
+        self, panel: Panel, horizon: Horizon, trained: TrainedHorizon | None, times: range
+    ) -> Iterator[Prediction]:
+        span = Span(self._config.INTERVAL, self._config.interval_ms, horizon)
+        for at in times:
+            fold = next((fold for fold in trained.folds if fold.first <= at <= fold.last), None) if trained else None
+            open_ms = int(panel.open_ms[at])
+            for index, symbol in enumerate(panel.symbols):
+                price = float(panel.close[index, at])
+                if not np.isfinite(price):
+                    continue
+                figures = figures_of(fold.scores, (index, at - fold.first)) if fold else None
+                is_warm = bool(np.isfinite(panel.features[index, at]).all())
+                reason = None if figures else Reason.MODEL_MISSING if is_warm else Reason.TOO_FEW_CANDLES
+                served = None
+                if fold and trained and figures:
+                    served = ServedHorizon(fold.model_id, trained.model.coverage, open_ms + MODEL_LIFE_MS)
+                yield prediction_of(
+                    symbol, open_ms, price, span, self._config.cost_bps, Origin.REPLAYED, figures, served, reason
+                )
+
+
+def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel:
+    """Return the features and closes of every symbol of the store on the span's grid."""
+    length_ms = config.interval_ms
+    grid = np.arange(span.start_ms, span.cut_ms, length_ms)
+    processor = DataProcessor(config.MAX_CACHE_SIZE)
+    tables = {}
+    for symbol in sorted(store.newest()):
+        candles = store.load(symbol, span.start_ms - warm_up_ms(config), span.cut_ms)
+        if len(candles) and candles["open_ms"][-1] >= span.start_ms:
+            tables[symbol] = candles
+    features = np.full((len(tables), len(grid), len(COLUMNS)), np.nan)
+    close = np.full((len(tables), len(grid)), np.nan)
+    for index, candles in enumerate(tables.values()):
+        rows = _warm_rows(candles, length_ms, processor)
+        inside = candles["open_ms"] >= span.start_ms
+        places = (candles["open_ms"][inside] - span.start_ms) // length_ms
+        features[index, places] = rows[inside]
+        close[index, places] = candles["close"][inside]
+    return Panel(tuple(tables), COLUMNS, SCALE, grid, features, close)
+
+
+def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:
+    """Return the features of each candle; nan until a stretch without a hole is warm, as in the live loop."""
+    breaks = np.flatnonzero(np.diff(candles["open_ms"]) != length_ms) + 1
+    parts = []
+    for stretch in np.split(candles, breaks):
+        rows = processor.features(stretch).copy()
+        rows[: WARMUP - 1] = np.nan
+        parts.append(rows)
+    return np.concatenate(parts)
+
+
+def _inputs(panel: Panel, times: range) -> Iterator[Inputs]:
+    for time_index in times:
+        open_ms = int(panel.open_ms[time_index])
+        for index, symbol in enumerate(panel.symbols):
+            if np.isfinite(panel.close[index, time_index]):
+                yield Inputs(symbol, open_ms, panel.features[index, time_index])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train once; exit code 0 even when some horizon has too little history, which the progress file says."""
+    parser = argparse.ArgumentParser(prog="python -m engine.trainer", description="Train all horizons once and leave.")
+    parser.add_argument("--market", required=True, choices=("binance", "simulated"))
+    parser.add_argument("--venue", required=True, help="names the database in INSTANCE_DIR")
+    parser.add_argument("--market-ms", required=True, type=int, help="the exchange's time now, in milliseconds")
+    options = parser.parse_args(arguments)
+    config = config_or_exit()
+    logging.basicConfig(level=config.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    lower_priority()
+    Training(config, options.market, options.venue, options.market_ms).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Candles in, numbers out: indicators, one rule each, and the scale-free features made of them."""

@@ -1,0 +1,66 @@
+"""Lay a trained tree out level by level, thresholds rounded so that no decision changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market.errors import ModelError
+from models.forest import MAX_FEATURES, STEP_BITS, Forest
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One binary tree as columns; a row goes left when its feature is <= the threshold, node 0 is the root."""
+
+    left: np.ndarray  # -1 at a leaf
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray  # float64
+    value: np.ndarray  # what a leaf adds
+
+
+def forest_of(trees: list[Tree], feature_count: int, weight: float, bias: float, is_logit: bool) -> Forest:
+    """Return the trees as one forest; ModelError when a tree or its rows are larger than the layout can say."""
+    if feature_count > MAX_FEATURES:
+        raise ModelError(f"{feature_count} features do not fit the forest layout, at most {MAX_FEATURES} do")
+    parts = [_nodes(tree, feature_count) for tree in trees]
+    starts = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
+    return Forest(np.concatenate(parts), starts, feature_count, weight, bias, is_logit)
+
+
+def round_down(thresholds: np.ndarray) -> np.ndarray:
+    """Return the largest float32 at or below each threshold: `x <= threshold` stays the same for every float32 x."""
+    rounded = thresholds.astype(np.float32)
+    is_above = rounded.astype(np.float64) > thresholds
+    result: np.ndarray = np.where(is_above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    return result
+
+
+def _nodes(tree: Tree, feature_count: int) -> np.ndarray:
+    """Return the nodes of one tree, breadth first, brothers side by side."""
+    order, steps = _breadth_first(tree)
+    if steps.max() >= 1 << STEP_BITS:
+        raise ModelError(f"a tree of {len(order)} nodes does not fit the forest layout; train with fewer leaves")
+    is_inner = steps > 0
+    thresholds = round_down(np.where(is_inner, tree.threshold[order], 0.0))
+    words = np.where(is_inner, thresholds, tree.value[order].astype(np.float32))
+    features = np.where(is_inner, tree.feature[order], feature_count)
+    nodes = np.empty((len(order), 2), np.uint32)
+    nodes[:, 0] = words.astype(np.float32).view(np.uint32)
+    nodes[:, 1] = (features.astype(np.uint32) << np.uint32(STEP_BITS)) | steps.astype(np.uint32)
+    return nodes
+
+
+def _breadth_first(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes level by level, and from each the step to its left child (0 at a leaf)."""
+    level, first = np.array([0]), 0
+    orders, steps = [], []
+    while len(level):
+        is_inner = tree.left[level] >= 0
+        following = first + len(level)
+        children = following + 2 * (np.cumsum(is_inner) - 1)
+        steps.append(np.where(is_inner, children - np.arange(first, following), 0))
+        orders.append(level)
+        parents = level[is_inner]
+        level, first = np.column_stack((tree.left[parents], tree.right[parents])).ravel(), following
+    return np.concatenate(orders), np.concatenate(steps)

@@ -1,0 +1,94 @@
+"""The served model: rows in, calibrated probability, expected return and range out; numbers only, no pickle."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from market.errors import ModelError
+from models.array_file import pack
+from models.calibration import Calibration, calibration_from
+from models.forest import BLOCK_ROWS, Forest, forest_from
+from models.moves import Move, move_from
+from models.panel import usual_move_bps
+from models.scores import Scores
+
+LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One trained model of one horizon, ready to be asked about any number of symbols at once."""
+
+    id: str
+    kind: str
+    interval: str
+    horizon: str
+    horizon_candles: int
+    features: tuple[str, ...]
+    scale_column: str
+    coverage: float
+    forest: Forest
+    calibration: Calibration
+    move: Move
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not belong together."""
+        if len(self.features) != self.forest.feature_count or self.scale_column not in self.features:
+            raise ModelError(
+                f"model {self.id} names {len(self.features)} features, its forest has {self.forest.feature_count}"
+            )
+
+    def predict(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
+        """Return the scores of rows (n, features) float64; a row with a hole gets nan, never a guess."""
+        probability = self.calibration.probability(self.forest.probability(rows, block_rows))
+        scale = usual_move_bps(rows[:, self.features.index(self.scale_column)], self.horizon_candles)
+        expected = self.move.expected(probability)
+        low = np.maximum((expected - self.move.half_width) * scale, LOWEST_RETURN_BPS)
+        return Scores(probability, expected * scale, low, (expected + self.move.half_width) * scale)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every number that makes this model, for a file."""
+        return {**self.forest.arrays(), **self.calibration.arrays(), **self.move.arrays()}
+
+    def facts(self) -> dict[str, object]:
+        """Return what the numbers mean, for the manifest beside the file."""
+        return {
+            "id": self.id,
+            "family": self.kind,
+            "interval": self.interval,
+            "horizon": self.horizon,
+            "horizon_candles": self.horizon_candles,
+            "features": list(self.features),
+            "scale_column": self.scale_column,
+            "coverage": self.coverage,
+            "calibration": self.calibration.kind,
+        }
+
+
+def served_from(facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> ServedModel:
+    """Return the model that `facts` and `arrays` of such a model describe; ModelError when they cannot be one."""
+    features = facts["features"]
+    if not isinstance(features, list):
+        raise ModelError(f"model {facts['id']} names no features; train again")
+    return ServedModel(
+        id=str(facts["id"]),
+        kind=str(facts["family"]),
+        interval=str(facts["interval"]),
+        horizon=str(facts["horizon"]),
+        horizon_candles=int(str(facts["horizon_candles"])),
+        features=tuple(str(feature) for feature in features),
+        scale_column=str(facts["scale_column"]),
+        coverage=float(str(facts["coverage"])),
+        forest=forest_from(arrays),
+        calibration=calibration_from(str(facts["calibration"]), arrays),
+        move=move_from(arrays),
+    )
+
+
+def content_id(model: ServedModel) -> str:
+    """Return the name that the content gives a model: the same numbers and meaning have the same id everywhere."""
+    meaning = repr(sorted((key, value) for key, value in model.facts().items() if key != "id"))
+    digest = hashlib.sha256(pack(model.arrays()) + meaning.encode()).hexdigest()
+    return f"{model.kind}-{model.horizon}-{digest[:12]}"

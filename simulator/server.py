@@ -1,0 +1,109 @@
+"""Put the exchange on a port and keep it there."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from market.errors import ConfigError
+from simulator.exchange import Exchange
+from simulator.hub import Hub
+from simulator.market_clock import Heartbeat, write_heartbeat
+from simulator.pump import Pump
+from simulator.rest import Rest
+from simulator.sockets import Patience, Sockets
+from simulator.weights import WeightLimit
+
+_HEARTBEAT_SECONDS = 1.0
+_GOODBYE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the exchange is served and how patient it is; port 0 is any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    patience: Patience = field(default_factory=Patience)
+    state_file: Path | None = None
+    market: str = ""  # names the market in the state file
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running exchange."""
+
+    host: str
+    port: int
+
+    @property
+    def rest_url(self) -> str:
+        """Return the root of the REST side."""
+        return f"http://{self._authority}"
+
+    @property
+    def stream_url(self) -> str:
+        """Return the root of the WebSocket side."""
+        return f"ws://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def running(exchange: Exchange, place: Place) -> AsyncIterator[Served]:
+    """Serve `exchange` inside the block; ConfigError when the port cannot be had."""
+    hub = Hub()
+    pump = Pump(exchange, hub)
+    sockets = Sockets(hub, pump, place.patience)
+    application = web.Application()
+    application.add_routes([*Rest(exchange, WeightLimit()).routes(), *sockets.routes()])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, place.host, place.port)
+        await _start(site, place)
+        async with _tasks(pump, sockets, exchange, place):
+            host, port = runner.addresses[0][:2]
+            yield Served(host, port)
+            await site.stop()
+            await sockets.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _start(site: web.TCPSite, place: Place) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {place.host}:{place.port} ({error.strerror}): choose another --port or --host"
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def _tasks(pump: Pump, sockets: Sockets, exchange: Exchange, place: Place) -> AsyncIterator[None]:
+    works = [pump.run(), pump.look_ahead(), sockets.watch()]
+    if place.state_file is not None:
+        works.append(_keep_heartbeat(exchange, place.state_file, place.market))
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+async def _keep_heartbeat(exchange: Exchange, file: Path, market: str) -> None:
+    while True:
+        clock = exchange.clock
+        write_heartbeat(file, Heartbeat(market, clock.now_ms(), round(time.time() * 1_000), clock.speed))
+        await asyncio.sleep(_HEARTBEAT_SECONDS)

@@ -1,0 +1,267 @@
+"""Make the next start instant: verify assets, compile kernels, back-fill, train, warm the caches; tell what each saved.
+
+`python startup_optimizer.py [--if-needed] [--json]`
+"""
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config import CHECKOUT, Config, config_or_exit
+from market.errors import MarketError
+from utils.shell import Shell
+
+if TYPE_CHECKING:
+    from engine.source import Source
+
+logger = logging.getLogger("candela")
+
+_COMPILE = """
+from features.feature_engineering import compile_kernels as compile_features
+from models.forest import compile_kernels as compile_forest
+
+compile_features()
+compile_forest()
+"""
+_SIMULATOR_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step took the first time in this run, and again right after it."""
+
+    name: str
+    cold_seconds: float
+    warm_seconds: float
+    found: str
+
+    @property
+    def row(self) -> dict[str, str | float]:
+        """Return the step as one row of a table, with what the next start does not have to wait for."""
+        saved = max(0.0, self.cold_seconds - self.warm_seconds)
+        return {
+            "step": self.name,
+            "cold_seconds": self.cold_seconds,
+            "warm_seconds": self.warm_seconds,
+            "saved_seconds": saved,
+            "what_there_is": self.found,
+        }
+
+
+class Optimizer:
+    """The steps, in the order a start needs them."""
+
+    def __init__(self, config: Config, shell: Shell) -> None:
+        """Prepare the instance of `config`."""
+        self._config = config
+        self._shell = shell
+        self.steps: list[Step] = []
+
+    def run(self) -> None:
+        """Do every step; MarketError when the exchange or the settings do not allow it."""
+        from engine.source import choose_source
+
+        self._assets()
+        compiling = _python("-c", _COMPILE)
+        started = time.monotonic()
+        source = choose_source(self._config, lambda text: self._shell.say("note", text))
+        with _exchange(self._config, source):
+            market_ms = self._history(source)
+        self._kernels(compiling, started)
+        self._models(source, market_ms)
+        self._caches(source)
+        _stamp(self._config).write_text(json.dumps(_fingerprint(self._config, source.venue)))
+
+    def _assets(self) -> None:
+        with self._shell.step("front-end assets"):
+            cold, text = _timed(lambda: _run_json("download_assets.py", "--json"))
+            warm, _ = _timed(lambda: _run_json("download_assets.py", "--json", "--check"))
+        self.steps.append(Step("front-end assets", cold, warm, text))
+
+    def _kernels(self, compiling: subprocess.Popen[bytes], started: float) -> None:
+        with self._shell.step("compiled kernels"):
+            if compiling.wait() != 0:
+                raise MarketError("the kernels do not compile; see the lines above")
+            cold = time.monotonic() - started
+            warm, _ = _timed(lambda: _python("-c", _COMPILE).wait())
+        self.steps.append(Step("compiled kernels", cold, warm, "loaded from disk by every process"))
+
+    def _history(self, source: "Source") -> int:
+        from data.binance_rest import BinanceRest
+        from data.candle_store import CandleStore
+        from data.database import open_database
+        from data.symbol_choice import select_symbols
+        from engine.history import fetch_history
+
+        with self._shell.step("candle history") as update:
+            rest = BinanceRest(source.rest_url)
+            market_ms = rest.server_time_ms()
+            symbols = [symbol.name for symbol in select_symbols(rest, self._config.SYMBOLS)]
+            store = CandleStore(open_database(self._config.INSTANCE_DIR / f"{source.venue}.db"), self._config.INTERVAL)
+            cold, filled = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
+            warm, _ = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
+            rest.close()
+        found = f"{len(symbols)} symbols, {filled.candles:,} new candles from {filled.pages} pages"
+        self.steps.append(Step("candle history", cold, warm, found))
+        return market_ms
+
+    def _models(self, source: "Source", market_ms: int) -> None:
+        from engine.source import trainer_command
+        from engine.training_job import TrainingJob
+
+        with self._shell.step("models") as update:
+            started = time.monotonic()
+            if len(_served(self._config, source.venue)) < len(self._config.horizons):
+                job = TrainingJob(self._config.INSTANCE_DIR / "run", _environment())
+                job.start(trainer_command(source, market_ms))
+                while job.is_running:
+                    time.sleep(0.1)
+                    progress = job.progress() or {}
+                    update(progress.get("done") or 0, progress.get("total"))
+                    job.poll(lambda: None)
+                if job.failure:
+                    self._shell.say("note", f"Not all horizons could be trained: {job.failure}")
+            cold = time.monotonic() - started
+            warm, served = _timed(lambda: _served(self._config, source.venue))
+        self.steps.append(Step("models", cold, warm, ", ".join(served.values()) or "none yet"))
+
+    def _caches(self, source: "Source") -> None:
+        from data.model_store import ModelStore
+
+        store = ModelStore(self._config.SAVED_MODELS_DIR)
+        served = _served(self._config, source.venue)
+
+        def load() -> None:
+            for name in served.values():
+                store.cached(name)
+
+        with self._shell.step("model cache"):
+            cold, _ = _timed(load)
+            warm, _ = _timed(load)
+        self.steps.append(Step("model cache", cold, warm, f"{len(served)} models load and answer as they were saved"))
+
+
+def is_needed(config: Config) -> bool:
+    """Return whether something a start waits for is missing, from files alone."""
+    try:
+        stamp = json.loads(_stamp(config).read_text())
+        return bool(stamp != _fingerprint(config, stamp["venue"]) or not _served(config, stamp["venue"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def _served(config: Config, venue: str) -> dict[str, str]:
+    """Return the sound model of each horizon that has one."""
+    from data.model_store import ModelStore
+    from features.feature_engineering import COLUMNS
+
+    store = ModelStore(config.SAVED_MODELS_DIR)
+    newest = {name: store.newest(venue, config.INTERVAL, name, COLUMNS) for name in config.horizons}
+    return {name: model for name, model in newest.items() if model is not None}
+
+
+def _fingerprint(config: Config, venue: str) -> dict[str, Any]:
+    names = ("MARKET", "SYMBOLS", "INTERVAL", "HORIZONS", "HISTORY_DAYS", "SIMULATOR_SEED", "BINANCE_REST_URL")
+    settings = {name: str(getattr(config, name)) for name in names}
+    return {"venue": venue, "python": sys.version.split()[0], "replay": str(config.SIMULATOR_REPLAY), **settings}
+
+
+def _stamp(config: Config) -> Path:
+    return config.INSTANCE_DIR / "optimized.json"
+
+
+@contextmanager
+def _exchange(config: Config, source: "Source") -> Iterator[None]:
+    """Run the simulated exchange while the body needs it."""
+    from engine.source import simulator_command
+    from utils.ports import port_refusal
+    from utils.processes import Child
+
+    if source.market == "binance":
+        yield
+        return
+    port = int(source.rest_url.rsplit(":", 1)[1])
+    child = Child("simulator", [*simulator_command(config, port), "--quiet"], _environment())
+    child.start()
+    try:
+        deadline = time.monotonic() + _SIMULATOR_SECONDS
+        while port_refusal("127.0.0.1", port) is None:
+            if not child.tend() or time.monotonic() > deadline:
+                raise MarketError("the simulated exchange does not start; run python -m simulator to see why")
+            time.sleep(0.05)
+        yield
+    finally:
+        child.terminate(5)
+
+
+def _environment() -> dict[str, str]:
+    from engine.source import house_environment
+
+    return house_environment()
+
+
+def _python(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, *arguments], cwd=CHECKOUT)
+
+
+def _run_json(script: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, script, *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return str(json.loads(lines[-1]).get("message", "")) if lines else done.stderr.strip()[-200:]
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.monotonic()
+    result = work()
+    return time.monotonic() - started, result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prepare the next start; exit code 0 done, 1 not possible now, 2 wrong settings, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python startup_optimizer.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--if-needed", action="store_true", help="leave at once when a start has nothing to wait for")
+    parser.add_argument("--json", action="store_true", help="write JSON lines")
+    options = parser.parse_args(arguments)
+    config = config_or_exit()
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s %(message)s")
+    if options.if_needed and not is_needed(config):
+        return 0
+    from utils.file_operations import ensure_writable
+    from utils.instance_lock import AlreadyHeldError, InstanceLock
+
+    shell = Shell(options.json)
+    optimizer = Optimizer(config, shell)
+    try:
+        ensure_writable(config.INSTANCE_DIR / "run")
+        ensure_writable(config.SAVED_MODELS_DIR)
+        with InstanceLock(config.INSTANCE_DIR / "candela.lock"):
+            optimizer.run()
+    except AlreadyHeldError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"{error}; let CANDELA_INSTANCE_DIR and CANDELA_SAVED_MODELS_DIR name folders of your own", file=sys.stderr
+        )
+        return 2
+    except MarketError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    shell.table("What each step took, and takes from now on", [step.row for step in optimizer.steps])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+// The chart: candles, volume, forecast range, and a lane of past calls. The server's drawing stays until this one is ready.
+import { createChart, CandlestickSeries, HistogramSeries } from "../vendor/lightweight-charts.standalone.production.mjs";
+import { thin } from "./scripts.js";
+
+const box = document.getElementById("chart");
+const { symbol, horizon, interval } = box.dataset;
+const digits = Number(box.dataset.digits);
+const step = Number(box.dataset.intervalMs) / 1000;
+const isSmall = matchMedia("(max-width: 719px)").matches;
+const price = (value) => thin(value, digits);
+const seconds = (text) => Date.parse(text) / 1000;
+const SHOWN = isSmall ? 60 : 150;
+let candles = [];
+let forecast = null;
+let calls = [];
+
+async function read(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  return (await answer.json()).items;
+}
+async function load() {
+  const wanted = "horizon,made_at,due_at,price,probability_up,expected_return_bps,low_bps,high_bps,verdict,net_bps";
+  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}&fields=${wanted}`;
+  const [rows, newest, past] = await Promise.all([
+    read(`/api/v1/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=500`),
+    horizon ? read(`/api/v1/predictions?${named}`) : [],
+    horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500`) : [],
+  ]);
+  candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
+  const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
+  forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: row.verdict };
+  calls = past.filter((one) => one.net_bps !== null).map((one) => ({ time: Math.floor(seconds(one.made_at) / step) * step - step, verdict: one.verdict, isHit: one.net_bps > 0 }));
+}
+
+// Colours live in the style sheet; a probe reads what they resolve to.
+const probe = document.createElement("i");
+probe.hidden = true;
+document.body.append(probe);
+function colour(name, alpha = 1) {
+  probe.setAttribute("class", `probe-${name}`);
+  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g);
+  return `rgba(${r}, ${g}, ${b}, ${alpha})`;
+}
+
+await load();
+if (candles.length) draw();
+
+function draw() {
+  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { priceFormatter: price } });
+  const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
+  const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
+  bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
+  volume.priceScale().applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
+
+  // What the library does not know: the range that opens with the square root of time, and the lane of calls.
+  const x = (time) => chart.timeScale().timeToCoordinate(time);
+  const steps = () => (forecast ? Math.max(1, Math.min(Math.round((forecast.due - forecast.made) / step), isSmall ? 24 : 60)) : 0);
+  const hueOf = (verdict) => (alpha) => colour(verdict === "abstain" ? "edge" : verdict, alpha);
+  const overlay = {
+    attached({ requestUpdate }) { this.update = requestUpdate; },
+    paneViews: () => [{ zOrder: () => "bottom", renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace(({ context, mediaSize }) => { cone(context); lane(context, mediaSize.height); }) }) }],
+    autoscaleInfo: () => forecast && { priceRange: { minValue: forecast.price * (1 + forecast.low / 1e4), maxValue: forecast.price * (1 + forecast.high / 1e4) } },
+  };
+  function cone(c) {
+    if (!forecast) return;
+    const last = candles.at(-1).time, n = steps(), y = (bps) => bars.priceToCoordinate(forecast.price * (1 + bps / 1e4));
+    const at = [...Array(n + 1).keys()].map((i) => [x(last + i * step), i / n]).filter(([px]) => px !== null);
+    if (at.length < 2) return;
+    const side = (end) => at.map(([px, s]) => [px, y(forecast.expected * s + (end - forecast.expected) * Math.sqrt(s))]);
+    const high = side(forecast.high), low = side(forecast.low), hue = hueOf(forecast.verdict), [right] = high.at(-1);
+    c.fillStyle = hue(0.14);
+    c.beginPath();
+    for (const point of [...high, ...[...low].reverse()]) c.lineTo(...point);
+    c.closePath();
+    c.fill();
+    c.strokeStyle = hue(1);
+    c.lineWidth = 1.5;
+    c.setLineDash([4, 3]);
+    c.beginPath();
+    c.moveTo(high[0][0], y(0));
+    c.lineTo(right, y(forecast.expected));
+    c.stroke();
+    c.setLineDash([]);
+    c.beginPath();
+    c.moveTo(right, y(forecast.high));
+    c.lineTo(right, y(forecast.low));
+    c.stroke();
+    c.fillStyle = hue(1);
+    c.beginPath();
+    c.arc(right, y(forecast.expected), 3.5, 0, 7);
+    c.fill();
+    label(c, right, y);
+  }
+  function label(c, right, y) {
+    c.textBaseline = "middle";
+    c.textAlign = "right";
+    const face = getComputedStyle(document.body).fontFamily;
+    const marks = [[forecast.high, "soft", -9], [forecast.expected, "ink", 0], [forecast.low, "soft", 9]];
+    for (const [bps, name, shift] of marks) {
+      if (name === "ink" && Math.min(Math.abs(y(bps) - y(forecast.high)), Math.abs(y(bps) - y(forecast.low))) < 12) continue;
+      c.font = `${name === "ink" ? 600 : 400} 11px ${face}`;
+      c.fillStyle = colour(name);
+      c.fillText(price(forecast.price * (1 + bps / 1e4)), name === "ink" ? right - 8 : right, y(bps) + shift);
+    }
+  }
+  function lane(c, height) {
+    const y = Math.round(height * 0.845);
+    for (const call of calls) {
+      const at = x(call.time);
+      if (at === null) continue;
+      const s = call.verdict === "up" ? -1 : 1;
+      c.beginPath();
+      c.moveTo(at, y + 4.5 * s);
+      c.lineTo(at + 4.5, y - 3.5 * s);
+      c.lineTo(at - 4.5, y - 3.5 * s);
+      c.closePath();
+      c.lineWidth = 1.25;
+      c.strokeStyle = c.fillStyle = colour(call.verdict);
+      c.stroke();
+      if (call.isHit) c.fill();
+    }
+  }
+  bars.attachPrimitive(overlay);
+
+  function fill() {
+    const last = candles.at(-1).time, future = [...Array(steps() + (isSmall ? 3 : 8)).keys()].map((i) => ({ time: last + (i + 1) * step }));
+    bars.setData([...candles, ...future]);
+    volume.setData(candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
+    return candles.length + future.length;
+  }
+  function paint() {
+    const text = { textColor: colour("mute"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11 };
+    const cross = { color: colour("edge"), labelBackgroundColor: colour("soft") };
+    chart.applyOptions({
+      layout: { background: { color: colour("card") }, ...text },
+      grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.7) } },
+      rightPriceScale: { borderVisible: false },
+      crosshair: { vertLine: cross, horzLine: cross },
+      timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1 },
+    });
+    bars.applyOptions({ upColor: colour("card"), downColor: colour("down"), borderUpColor: colour("up"), borderDownColor: colour("down"), wickUpColor: colour("up"), wickDownColor: colour("down"), priceLineColor: colour("edge") });
+    return fill();
+  }
+
+  box.querySelector(".plot")?.remove();
+  const total = paint();
+  chart.timeScale().setVisibleLogicalRange({ from: total - SHOWN - steps(), to: total - 1 });
+  document.addEventListener("look", paint);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  document.addEventListener("parts", async () => {
+    try { await load(); fill(); overlay.update?.(); } catch { /* the page says that the server is gone */ }
+  });
+
+  const legend = document.querySelectorAll("#legend span");
+  chart.subscribeCrosshairMove((event) => {
+    const under = event.seriesData.get(bars);
+    const bar = (under && candles.find((one) => one.time === under.time)) || candles.at(-1);
+    legend[0].textContent = `${new Date(bar.time * 1000).toISOString().slice(11, 16)} UTC`;
+    ["open", "high", "low", "close", "volume"].forEach((key, i) => { legend[i + 1].querySelector("b").textContent = thin(bar[key], key === "volume" ? 0 : digits); });
+  });
+}

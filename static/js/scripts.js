@@ -1,0 +1,176 @@
+// Every page: theme, market clock, ages, the event stream, and parts that replace themselves. Pages are complete without it.
+const root = document.documentElement;
+const body = document.body;
+const THEME_SECONDS = 31536000;
+const SILENT_MS = 6000; // the server says something every second
+const SETTLE_MS = 120; // the rows of one close come in a few events
+
+export const thin = (value, digits) => {
+  const [whole, part] = Math.abs(value).toFixed(digits).split(".");
+  return `${value < 0 ? "\u2212" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}${part ? `.${part}` : ""}`;
+};
+export const signed = (value, digits) => (Number(value.toFixed(digits)) < 0 ? "" : "+") + thin(value, digits);
+export const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
+
+export function put(element, text) {
+  if (element.textContent === text) return;
+  element.textContent = text;
+  flash(element);
+}
+export function flash(element) {
+  element.classList.remove("flash");
+  requestAnimationFrame(() => element.classList.add("flash"));
+}
+
+// theme: the server writes it on <html> from a cookie, so nothing flashes
+const button = document.getElementById("theme");
+function flip() {
+  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = isDark ? "light" : "dark";
+  document.cookie = `candela-theme=${root.dataset.theme}; path=/; max-age=${THEME_SECONDS}; samesite=lax`;
+  document.dispatchEvent(new CustomEvent("look"));
+}
+button.hidden = false;
+button.addEventListener("click", flip);
+for (const id of ["keys", "filter-key"]) document.getElementById(id)?.removeAttribute("hidden");
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (event.key === "t") flip();
+  else document.dispatchEvent(new CustomEvent("shortcut", { detail: event }));
+});
+
+// clocks: the market's time runs at its own speed, ages in our seconds
+let marketMs = Number(body.dataset.marketMs);
+let speed = Number(body.dataset.speed);
+let readAt = performance.now();
+const market = () => marketMs + (performance.now() - readAt) * speed;
+const ages = new WeakMap();
+
+function ageText(seconds) {
+  for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) if (seconds >= length) return `${Math.floor(seconds / length)} ${unit}`;
+  return `${Math.floor(seconds)} s`;
+}
+export function setAge(element, seconds) {
+  element.dataset.age = seconds;
+  ages.set(element, { text: element.dataset.age, bornAt: performance.now() - seconds * 1000 });
+}
+function tick() {
+  const now = performance.now();
+  for (const element of document.querySelectorAll("[data-age]")) {
+    let known = ages.get(element);
+    if (known?.text !== element.dataset.age) setAge(element, Number(element.dataset.age));
+    known = ages.get(element);
+    const text = ageText((now - known.bornAt) / 1000);
+    if (element.textContent !== text) element.textContent = text;
+  }
+  const clock = document.getElementById("clock-text");
+  if (clock) clock.textContent = new Date(market()).toISOString().slice(11, 19);
+  burn();
+}
+function burn() {
+  const cell = document.querySelector("[data-close]");
+  if (!cell?.dataset.close) return;
+  const length = Number(cell.dataset.interval);
+  const left = Number(cell.dataset.close) + length - market();
+  const seconds = Math.abs(Math.trunc(left / 1000));
+  cell.querySelector("[data-countdown]").textContent = `${left >= 0 ? "next in" : "late"} ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  cell.querySelector("[data-burn]").setAttribute("width", body.dataset.feed === "live" ? Math.round(300 * Math.max(0, Math.min(1, left / length))) : 0);
+}
+setInterval(tick, speed > 1 ? 250 : 1000);
+
+// parts: fetch this same page again and take over what changed, by id
+let isFetching = false;
+let isWanted = false;
+export async function refresh() {
+  if ("still" in body.dataset) return; // an error page stays what it is
+  if (isFetching) { isWanted = true; return; }
+  isFetching = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch { /* the stream notices that the server is gone, and says so */ }
+  isFetching = false;
+  if (isWanted) { isWanted = false; refresh(); }
+}
+function take(page) {
+  body.dataset.feed = page.body.dataset.feed;
+  for (const fresh of page.querySelectorAll("[data-live][id]")) {
+    const old = document.getElementById(fresh.id);
+    if (old && old.outerHTML !== fresh.outerHTML) replace(old, document.importNode(fresh, true));
+  }
+  document.dispatchEvent(new CustomEvent("parts", { detail: page }));
+}
+function replace(old, fresh) {
+  const changed = [...fresh.children].filter((cell, at) => cell.matches(".c-prob, .c-edge, .c-verdict") && cell.textContent !== old.children[at]?.textContent);
+  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  old.replaceWith(fresh);
+  if (focused) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  changed.forEach(flash);
+}
+
+// the event stream
+const lost = document.getElementById("lost");
+let heardAt = performance.now();
+let settling = 0;
+let version = body.dataset.version;
+let stream;
+
+function later() {
+  clearTimeout(settling);
+  settling = setTimeout(refresh, SETTLE_MS);
+}
+function heard() {
+  heardAt = performance.now();
+  if (lost.hidden) return;
+  lost.hidden = true;
+  body.classList.remove("is-lost");
+  refresh();
+}
+function connect() {
+  stream = new EventSource(`/api/v1/stream?since=${version}`);
+  stream.addEventListener("status", (event) => {
+    const status = JSON.parse(event.data);
+    marketMs = Date.parse(status.server_time);
+    speed = status.speed;
+    readAt = performance.now();
+    heard();
+    const state = status.engine.alive ? status.feed.state : status.feed.state === "live" ? "stale" : status.feed.state;
+    if (state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
+  });
+  stream.addEventListener("price", (event) => {
+    heard();
+    for (const item of JSON.parse(event.data).items) price(item);
+  });
+  stream.addEventListener("prediction", (event) => {
+    heard();
+    version = event.lastEventId;
+    later();
+  });
+  stream.addEventListener("resync", later);
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) { setTimeout(connect, 5000); later(); } };
+}
+function price(item) {
+  for (const element of document.querySelectorAll(`[data-price="${CSS.escape(item.symbol)}"]`)) if (item.price !== null) put(element, thin(item.price, Number(element.dataset.digits)));
+  for (const element of document.querySelectorAll(`[data-change="${CSS.escape(item.symbol)}"]`)) if (item.change_24h_percent !== null) element.firstChild.data = `${signed(item.change_24h_percent, 2)}%`;
+  const age = document.getElementById(`a-${item.symbol}`)?.querySelector("[data-age]");
+  if (age && item.data_age_s !== null) setAge(age, item.data_age_s);
+}
+function watch() {
+  const silentMs = performance.now() - heardAt;
+  if (silentMs < SILENT_MS || document.hidden) return;
+  if (!lost.hidden) return;
+  lost.hidden = false;
+  body.classList.add("is-lost");
+  setAge(document.getElementById("lost-age"), silentMs / 1000);
+}
+// A hidden tab keeps no stream: it would hold one of the server's places.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { stream?.close(); stream = undefined; return; }
+  heardAt = performance.now();
+  if (!stream) { connect(); refresh(); }
+});
+addEventListener("pagehide", () => stream?.close());
+addEventListener("pageshow", (event) => { if (event.persisted) { heardAt = performance.now(); connect(); refresh(); } });
+const start = () => { heardAt = performance.now(); if (!document.hidden) connect(); setInterval(watch, 1000); };
+if (document.readyState === "complete") start();
+else addEventListener("load", start);

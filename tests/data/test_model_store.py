@@ -1,0 +1,250 @@
+"""A model on disk is served only if it is, to the bit, what its trainer left."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.model_store import KEPT_MODELS, ModelStore
+from market.errors import ModelError
+from models.served import content_id
+from models.training import TrainingSettings, train_horizon
+from tests.models.synthetic import COLUMNS, synthetic_panel
+from utils.model_cache import model_cache
+
+VENUE = "simulated-1"
+SPAN = (0, 450_000_000)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    market = synthetic_panel(symbols=3, candles=1_500, seed=1)
+    return train_horizon(market, "5m", "1h", 12, TrainingSettings(replay_candles=300, folds=1))
+
+
+@pytest.fixture(scope="module")
+def original(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("original")
+    ModelStore(folder).save(trained, VENUE, SPAN)
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "models")
+
+
+def later(trained, step):
+    """Return the same training with another slope, as a later cut would give."""
+    model = replace(trained.model, move=replace(trained.model.move, half_width=1.0 + step))
+    model = replace(model, id=content_id(model))
+    return replace(trained, model=model, cut_ms=trained.cut_ms + step * 3_600_000)
+
+
+def change(path, edit):
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def newest(folder):
+    return ModelStore(folder).newest(VENUE, "5m", "1h", COLUMNS)
+
+
+def test_a_loaded_model_answers_as_the_trained_one(folder, trained):
+    rows = np.random.default_rng(1).normal(size=(40, len(COLUMNS)))
+
+    loaded = ModelStore(folder).load(trained.model.id)
+
+    for ours, theirs in zip(loaded.predict(rows).columns(), trained.model.predict(rows).columns(), strict=True):
+        assert ours.tolist() == theirs.tolist()
+    assert (loaded.id, loaded.coverage, loaded.features) == (trained.model.id, 0.8, COLUMNS)
+
+
+def test_the_newest_sound_model_is_found(folder, trained):
+    newer = ModelStore(folder).save(later(trained, 1), VENUE, SPAN)
+
+    assert newest(folder) == newer
+    assert ModelStore(folder).cut_ms(newer) == trained.cut_ms + 3_600_000
+
+
+@pytest.mark.parametrize("part", ["npz", "joblib", "json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "missing", "folder"])
+def test_a_damaged_model_is_refused_by_name_and_the_one_before_serves(folder, trained, part, damage):
+    store = ModelStore(folder)
+    newer = store.save(later(trained, 1), VENUE, SPAN)
+    assert newest(folder) == newer
+    path = folder / f"{newer}.{part}"
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if damage == "flip":
+        content[len(content) // 2] ^= 0x41
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "folder":
+        path.mkdir()
+
+    assert newest(folder) == trained.model.id
+    refused = [card for card in store.cards() if card["state"] == "refused"]
+    assert newer in str(refused)
+    if part == "npz":
+        with pytest.raises(ModelError, match=newer):
+            store.load(newer)
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda manifest: manifest.update(format=2), "format 2"),
+        (lambda manifest: manifest.update(id="random_forest-1h-000000000000"), "calls itself"),
+        (lambda manifest: manifest["features"].pop(), "numbers missing"),
+        (lambda manifest: manifest["files"].pop("joblib"), "does not name its files"),
+        (lambda manifest: manifest["files"]["npz"].update(sha256="0" * 64), "checksum"),
+        (lambda manifest: manifest["files"]["npz"].update(size=3), "holds"),
+        (lambda manifest: manifest["files"]["npz"].update(sha256="../../etc"), "does not name its files"),
+        (lambda manifest: manifest["check"].update(probability=0.9), "answers"),
+        (lambda manifest: manifest["check"].update(row=None), "numbers missing"),
+        (lambda manifest: manifest.update(coverage="much"), "numbers missing"),
+        (lambda manifest: manifest.update(horizon_candles=-4), "numbers missing"),
+        (lambda manifest: manifest.update(scale_column="none"), "names"),
+        (lambda manifest: manifest.pop("venue"), "no venue"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(folder, trained, edit, reason):
+    change(folder / f"{trained.model.id}.json", edit)
+
+    with pytest.raises(ModelError, match=reason):
+        ModelStore(folder).load(trained.model.id)
+
+
+@pytest.mark.parametrize("name", ["../escape", "random_forest-1h-000000000000", "", "a" * 300])
+def test_unknown_names_are_refused(folder, name):
+    with pytest.raises(ModelError):
+        ModelStore(folder).load(name)
+
+
+def test_foreign_files_are_listed_and_never_opened(folder, trained):
+    (folder / "evil.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    (folder / "foreign.joblib").write_bytes(b"\x80\x04\x95")
+    os.mkfifo(folder / "random_forest-1h-aaaaaaaaaaaa.json")
+
+    cards = ModelStore(folder).cards()
+
+    refused = {card["file"]: card["reason"] for card in cards if card["state"] == "refused"}
+    assert set(refused) == {"evil.pkl", "foreign.joblib", "random_forest-1h-aaaaaaaaaaaa.json"}
+    assert "no manifest" in refused["foreign.joblib"]
+    assert [card["id"] for card in cards if card["state"] == "ok"] == [trained.model.id]
+
+
+def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
+    (card,) = ModelStore(folder).cards(VENUE)
+
+    assert card["state"] == "ok"
+    assert (card["horizon"], card["interval"], card["family"]) == ("1h", "5m", trained.model.kind)
+    assert card["created"] == "1970-01-06T05:00:00.000Z"
+    metrics = card["metrics"][trained.model.kind]
+    assert {"n", "base_rate", "brier", "brier_base", "brier_skill", "log_loss", "ece", "coverage_kept"} == set(metrics)
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_other_venues_intervals_horizons_and_features_are_not_mixed(folder):
+    store = ModelStore(folder)
+
+    assert store.cards("binance") == []
+    assert store.newest("binance", "5m", "1h", COLUMNS) is None
+    assert store.newest(VENUE, "1m", "1h", COLUMNS) is None
+    assert store.newest(VENUE, "5m", "4h", COLUMNS) is None
+    assert store.newest(VENUE, "5m", "1h", COLUMNS[::-1]) is None
+
+
+def test_an_empty_or_missing_folder_holds_no_models(tmp_path):
+    store = ModelStore(tmp_path / "none")
+
+    assert store.cards() == []
+    assert store.newest(VENUE, "5m", "1h", COLUMNS) is None
+
+
+def test_only_the_newest_models_are_kept(folder, trained):
+    store = ModelStore(folder)
+
+    names = [store.save(later(trained, step), VENUE, SPAN) for step in range(1, KEPT_MODELS + 2)]
+
+    assert [card["id"] for card in store.cards()] == names[: -KEPT_MODELS - 1 : -1]
+    assert len(list(folder.iterdir())) == 3 * KEPT_MODELS
+
+
+def test_saving_the_same_model_again_changes_nothing_but_its_date(folder, trained):
+    before = (folder / f"{trained.model.id}.npz").read_bytes()
+
+    ModelStore(folder).save(trained, VENUE, SPAN)
+
+    assert (folder / f"{trained.model.id}.npz").read_bytes() == before
+    assert newest(folder) == trained.model.id
+
+
+def test_a_killed_writer_leaves_nothing_that_counts(folder, trained):
+    program = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    (folder / f".random_forest-1h-aaaaaaaaaaaa.npz.{program.stdout.strip()}.0.tmp").write_bytes(b"half")
+
+    ModelStore(folder).save(later(trained, 1), VENUE, SPAN)
+
+    assert not list(folder.glob(".*"))
+    assert all(card["state"] == "ok" for card in ModelStore(folder).cards())
+
+
+def test_many_askers_of_the_cache_share_one_load(folder, trained):
+    model_cache.clear_cache()
+    store, before = ModelStore(folder), model_cache.get_stats()["loads"]
+    models = []
+    askers = [threading.Thread(target=lambda: models.append(store.cached(trained.model.id))) for _ in range(6)]
+
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(10)
+
+    assert len({id(model) for model in models}) == 1
+    assert model_cache.get_stats()["loads"] == before + 1
+    model_cache.clear_cache()
+
+
+def test_looking_at_cards_needs_nothing_heavy(folder):
+    program = f"""
+import sys
+from pathlib import Path
+from data.model_store import ModelStore
+assert ModelStore(Path({str(folder)!r})).cards()[0]["state"] == "ok"
+assert not {{"numba", "sklearn", "scipy", "joblib", "pandas"}} & set(sys.modules), sorted(sys.modules)
+"""
+
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_serving_never_imports_scikit_learn(folder, trained):
+    program = f"""
+import sys
+from pathlib import Path
+from data.model_store import ModelStore
+ModelStore(Path({str(folder)!r})).load({trained.model.id!r})
+assert not {{"sklearn", "joblib", "pandas"}} & set(sys.modules)
+"""
+
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_large_model_is_mapped_not_copied(folder, trained, monkeypatch):
+    monkeypatch.setattr("data.model_store.MAPPED_BYTES", 0)
+
+    model = ModelStore(folder).load(trained.model.id)
+
+    assert not model.forest.nodes.flags.owndata
+    assert model.predict(np.array([trained.check_row])).probability_up[0] == trained.check_probability

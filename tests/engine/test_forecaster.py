@@ -1,0 +1,142 @@
+"""From closed candles to features that can be trusted, or a reason why not."""
+
+import numpy as np
+import pytest
+
+from data.candle_store import CandleStore
+from data.database import open_database
+from engine.forecaster import FeatureBoard, Horizon, ServedHorizon, Span, prediction_of
+from features.feature_engineering import WARMUP, compute_features
+from market.candles import CANDLES, Candle
+from market.intervals import HOUR_MS, MINUTE_MS
+from market.predictions import Origin, Reason, Verdict
+
+STEP = 5 * MINUTE_MS
+START = 1_750_000_200_000 // STEP * STEP
+SPAN = Span("5m", STEP, Horizon("1h", HOUR_MS))
+
+
+def walk(count, seed=1):
+    """Return a table of candles of a random walk."""
+    random = np.random.default_rng(seed)
+    table = np.zeros(count, CANDLES)
+    table["open_ms"] = START + np.arange(count) * STEP
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.002, count)))
+    table["close"] = close
+    table["open"] = np.r_[100.0, close[:-1]]
+    reach = close * random.uniform(0, 0.002, count)
+    table["high"] = np.maximum(table["open"], close) + reach
+    table["low"] = np.minimum(table["open"], close) - reach
+    table["volume"] = random.uniform(1, 9, count)
+    return table
+
+
+def candle(table, index, symbol="BTCUSDT"):
+    return Candle(symbol, *table[index].item())
+
+
+@pytest.fixture
+def store(tmp_path):
+    engine = open_database(tmp_path / "test.db")
+    yield CandleStore(engine, "5m")
+    engine.dispose()
+
+
+def test_a_live_step_gives_the_numbers_of_the_whole_history(store):
+    table = walk(WARMUP + 60)
+    store.append_table("BTCUSDT", table[:-1])
+    board = FeatureBoard(["BTCUSDT"], store, STEP)
+
+    rows = board.step([candle(table, -1)])[0]
+
+    assert rows.reasons == [None]
+    np.testing.assert_array_equal(rows.values[0], compute_features(table)[-1])
+
+
+def test_a_candle_seen_before_moves_nothing(store):
+    table = walk(WARMUP + 5)
+    store.append_table("BTCUSDT", table)
+    board = FeatureBoard(["BTCUSDT"], store, STEP)
+
+    assert board.step([candle(table, -1), candle(table, -2)]) == []
+
+
+def test_a_young_symbol_has_too_few_candles(store):
+    table = walk(50)
+    store.append_table("BTCUSDT", table[:-1])
+
+    rows = FeatureBoard(["BTCUSDT"], store, STEP).step([candle(table, -1)])[0]
+
+    assert rows.reasons == [Reason.TOO_FEW_CANDLES]
+
+
+def test_a_hole_in_the_history_is_a_gap_until_the_features_are_warm_again(store):
+    table = walk(2 * WARMUP)
+    store.append_table("BTCUSDT", np.delete(table[:-1], -100))
+    board = FeatureBoard(["BTCUSDT"], store, STEP)
+
+    rows = board.step([candle(table, -1)])[0]
+
+    assert rows.reasons == [Reason.GAPPED]
+    assert board.holes() == {"BTCUSDT": int(table["open_ms"][-101])}
+
+
+def test_a_candle_missing_in_the_flow_is_a_gap(store):
+    table = walk(WARMUP + 40)
+    store.append_table("BTCUSDT", table[:-2])
+    board = FeatureBoard(["BTCUSDT"], store, STEP)
+    store.append_table("BTCUSDT", table[-1:])
+
+    rows = board.step([candle(table, -1)])[0]
+
+    assert rows.reasons == [Reason.GAPPED]
+
+
+def test_a_missing_candle_that_was_kept_meanwhile_is_no_gap(store):
+    table = walk(WARMUP + 40)
+    store.append_table("BTCUSDT", table[:-2])
+    board = FeatureBoard(["BTCUSDT"], store, STEP)
+    store.append_table("BTCUSDT", table[-2:])
+
+    rows = board.step([candle(table, -1)])[0]
+
+    assert rows.reasons == [None]
+    np.testing.assert_allclose(rows.values[0], compute_features(table)[-1], rtol=1e-9, atol=1e-9)
+
+
+def test_candles_of_one_close_are_one_group(store):
+    tables = {"BTCUSDT": walk(WARMUP + 3, 1), "ETHUSDT": walk(WARMUP + 3, 2)}
+    for symbol, table in tables.items():
+        store.append_table(symbol, table[:-2])
+    board = FeatureBoard(list(tables), store, STEP)
+
+    groups = board.step([candle(table, index, symbol) for symbol, table in tables.items() for index in (-2, -1)])
+
+    assert [[one.symbol for one in rows.candles] for rows in groups] == [["BTCUSDT", "ETHUSDT"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("expected", "expires", "verdict", "reason"),
+    [
+        (30.0, HOUR_MS, Verdict.UP, None),
+        (-30.0, HOUR_MS, Verdict.DOWN, None),
+        (24.0, HOUR_MS, Verdict.ABSTAIN, Reason.COST),
+        (30.0, 0, Verdict.ABSTAIN, Reason.MODEL_EXPIRED),
+    ],
+)
+def test_the_verdict_is_what_the_move_leaves_after_costs(expected, expires, verdict, reason):
+    served = ServedHorizon("m-1", 0.8, START + expires)
+
+    row = prediction_of("BTCUSDT", START, 100.0, SPAN, 24.0, Origin.LIVE, (0.6, expected, -90.0, 150.0), served, None)
+
+    assert (row.verdict, row.reason) == (verdict, reason)
+    assert row.probability_up == 0.6
+    assert row.edge_bps == abs(expected) - 24.0
+    assert (row.made_ms, row.due_ms) == (START + STEP, START + STEP + HOUR_MS)
+
+
+def test_without_figures_nothing_is_filled_in():
+    row = prediction_of("BTCUSDT", START, 100.0, SPAN, 24.0, Origin.LIVE, None, None, Reason.MODEL_MISSING)
+
+    assert (row.verdict, row.reason) == (Verdict.ABSTAIN, Reason.MODEL_MISSING)
+    assert (row.probability_up, row.edge_bps, row.coverage, row.model) == (None, None, None, None)

@@ -1,0 +1,23 @@
+"""One compiled loop over every line there is, shared by the tests of this room."""
+
+import pytest
+
+from features import indicators, kernels
+from features.feature_engineering import candle_values
+
+
+@pytest.fixture(scope="session")
+def every_line():
+    """Return the kernel whose columns are all lines of all indicators."""
+    return kernels.load("lines", {line: line for line in indicators.by_line()})
+
+
+@pytest.fixture(scope="session")
+def lines_of(every_line):
+    """Return a function: candles -> line -> its numbers."""
+
+    def compute(candles):
+        rows = kernels.run_history(every_line, candle_values(candles))
+        return dict(zip(every_line.columns, rows.T, strict=True))
+
+    return compute

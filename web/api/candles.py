@@ -1,0 +1,46 @@
+"""Closed candles of one symbol."""
+
+from typing import Any
+
+from market.intervals import INTERVAL_MS, interval_ms
+from utils.times import iso_utc
+from web.api import nouns
+from web.arguments import CandleArguments
+from web.described import ApiBlueprint
+from web.problems import refuse_argument
+from web.rows import CandleSchema
+from web.site_stores import stores
+from web.tables import Item, Page, check_symbol, table
+
+api = nouns.add("candles")(ApiBlueprint("candles", __name__, description="Closed candles"))
+
+
+@table(api, "/candles/<symbol>", CandleArguments, CandleSchema)
+def candles(asked: dict[str, Any], symbol: str) -> Page:
+    """List closed candles, oldest first; longer ones are made of whole base candles only."""
+    check_symbol(symbol)
+    base = stores().heartbeat().interval
+    interval = asked["interval"] or base
+    length_ms = INTERVAL_MS[interval]
+    if length_ms % interval_ms(base):
+        refuse_argument("interval", interval, intervals_of(base))
+    found = stores().candles(symbol, interval, asked["start"], asked["end"], asked["limit"])
+    return Page([_item(row, length_ms) for row in found.tolist()])
+
+
+def intervals_of(base: str) -> list[str]:
+    """Return the intervals that can be made of base candles."""
+    return [name for name, length_ms in INTERVAL_MS.items() if length_ms % interval_ms(base) == 0]
+
+
+def _item(row: tuple[Any, ...], length_ms: int) -> Item:
+    open_ms, open_, high, low, close, volume = row
+    return {
+        "open_time": iso_utc(open_ms),
+        "open": open_,
+        "high": high,
+        "low": low,
+        "close": close,
+        "volume": volume,
+        "close_time": iso_utc(open_ms + length_ms - 1),
+    }

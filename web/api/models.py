@@ -1,0 +1,18 @@
+"""The model cards."""
+
+from typing import Any
+
+from web.api import nouns
+from web.arguments import Arguments
+from web.described import ApiBlueprint
+from web.rows import ModelSchema
+from web.site_stores import stores
+from web.tables import Page, table
+
+api = nouns.add("models")(ApiBlueprint("models", __name__, description="Who predicts"))
+
+
+@table(api, "/models", Arguments, ModelSchema)
+def models(_: dict[str, Any]) -> Page:
+    """List the model cards; a file that was refused is an item with state "refused" and the reason."""
+    return Page(stores().models())

@@ -1,0 +1,28 @@
+"""How good the predictions were, with sample size and interval."""
+
+from typing import Any
+
+from web.api import nouns
+from web.arguments import ChoiceArguments, choice, word
+from web.described import ApiBlueprint
+from web.rows import SkillSchema
+from web.site_stores import stores
+from web.tables import Page, check_horizon, check_symbol, table
+
+api = nouns.add("skill")(ApiBlueprint("skill", __name__, description="How good it was"))
+
+
+class SkillArguments(ChoiceArguments):
+    """Which rows are scored together."""
+
+    model = word("id of one model", r"[\w.:-]{1,100}", "id of a model")
+    origin = choice("where the rows come from", "live", "replayed")
+    by = choice("horizon: all symbols together", "horizon")
+
+
+@table(api, "/skill", SkillArguments, SkillSchema, version=lambda: stores().stamp())
+def skill(asked: dict[str, Any]) -> Page:
+    """List the scores of each symbol, horizon and origin, against the best baseline on the same rows."""
+    check_symbol(asked["symbol"])
+    check_horizon(asked["horizon"])
+    return Page(stores().skill(**asked))

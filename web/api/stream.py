@@ -1,0 +1,51 @@
+"""The event stream: prediction, price and status events as they happen."""
+
+from typing import Any
+
+from flask import Response, request
+from marshmallow import validate
+from webargs import fields
+
+from web.api import nouns
+from web.arguments import Arguments
+from web.described import ApiBlueprint, route
+from web.live import StreamsFullError
+from web.problems import ProblemError
+from web.site_stores import live
+
+_MAX_VERSION = 2**62
+
+api = nouns.add("stream")(ApiBlueprint("stream", __name__, description="What happens"))
+
+
+class StreamArguments(Arguments):
+    """Where to go on."""
+
+    since = fields.Integer(
+        load_default=None,
+        validate=validate.Range(0, _MAX_VERSION),
+        metadata={"allowed": "a version, 0 or more", "description": "send the predictions after this version first"},
+    )
+
+
+@route(api, "/stream", StreamArguments, media_type="text/event-stream", problems=(400, 503))
+def stream(asked: dict[str, Any]) -> Response:
+    """Send events until the reader leaves; Last-Event-ID, a version, tells what it has seen."""
+    try:
+        frames = live().open(_seen(request.headers.get("Last-Event-ID"), asked["since"]))
+    except StreamsFullError:
+        raise ProblemError(
+            503, "too_many_streams", "all streams are taken; poll instead", {"Retry-After": "15"}
+        ) from None
+    answer = Response(frames, mimetype="text/event-stream")
+    answer.cache_control.no_store = True
+    answer.headers["X-Accel-Buffering"] = "no"
+    return answer
+
+
+def _seen(header: str | None, since: int | None) -> int | None:
+    """Return the version the reader has seen; an id that is none of ours means it has seen nothing."""
+    if header is None:
+        return since
+    is_ours = header.isascii() and header.isdigit() and int(header) <= _MAX_VERSION
+    return int(header) if is_ours else -1

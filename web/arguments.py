@@ -1,0 +1,140 @@
+"""What the API takes in its query string; anything else is refused with the field and what it takes."""
+
+import re
+from typing import Any
+
+from flask import Request
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from webargs.flaskparser import FlaskParser
+
+from data.ledger_rows import FIELDS
+from market.candles import LAST_VALID_MS
+from market.intervals import INTERVAL_MS
+from utils.times import parse_utc
+
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 100
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class Limit(fields.Integer):
+    """A whole number in plain digits from 1 to `MAX_LIMIT`; more is refused, not cut."""
+
+    def __init__(self, default: int) -> None:
+        """Stand for `default` when it is not given."""
+        super().__init__(
+            load_default=default,
+            validate=validate.Range(1, MAX_LIMIT),
+            metadata={"allowed": f"1 to {MAX_LIMIT}", "description": "rows of one answer"},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not _PLAIN_NUMBER.fullmatch(str(value)):
+            raise ValidationError("not a whole number")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Moment(fields.String):
+    """A time: ISO-8601 or whole milliseconds since 1970."""
+
+    def __init__(self, what: str) -> None:
+        """Describe the time as `what`."""
+        super().__init__(
+            load_default=None,
+            metadata={"allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            time_ms = parse_utc(text.replace(" ", "+") if "T" in text else text)  # a bare + in a query is a space
+        except (ValueError, OverflowError) as error:
+            raise ValidationError("not a time") from error
+        if not 0 <= time_ms <= LAST_VALID_MS:
+            raise ValidationError("not a time between 1970 and 2100")
+        return time_ms
+
+
+class FieldList(fields.String):
+    """A comma list of the keys to keep."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        """Allow these keys."""
+        super().__init__(
+            data_key="fields",
+            load_default=None,
+            metadata={"allowed": list(allowed), "description": "comma list of the keys to answer with"},
+        )
+        self._names = allowed
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        names = super()._deserialize(value, attr, data, **kwargs).split(",")
+        unknown = [name for name in names if name not in self._names]
+        if unknown:
+            raise ValidationError(f"there is no {unknown[0][:80]!r}")
+        return tuple(dict.fromkeys(names))
+
+
+def word(what: str, pattern: str, allowed: str) -> fields.String:
+    """Return a field that takes one word of this pattern."""
+    return fields.String(
+        load_default=None,
+        validate=validate.Regexp(f"(?:{pattern})\\Z", error="not in that form"),
+        metadata={"allowed": allowed, "description": what},
+    )
+
+
+def choice(what: str, *options: str) -> fields.String:
+    """Return a field that takes one of these words."""
+    return fields.String(
+        load_default=None,
+        validate=validate.OneOf(options, error="not one of them"),
+        metadata={"allowed": list(options), "description": what},
+    )
+
+
+class Arguments(Schema):
+    """No arguments at all; the others start from here."""
+
+    class Meta:
+        """Refuse what is not listed."""
+
+        unknown = RAISE
+
+
+class ChoiceArguments(Arguments):
+    """Which rows: of a symbol, of a horizon."""
+
+    symbol = word("one symbol", r"\w{1,32}", "a symbol such as BTCUSDT")
+    horizon = word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
+
+
+class PageArguments(ChoiceArguments):
+    """Which rows, how many of them, from where on, and which of their keys."""
+
+    limit = Limit(DEFAULT_LIMIT)
+    cursor = word("next_cursor of the page before", r"[\w.~-]{1,80}", "next_cursor of the page before")
+    columns = FieldList(FIELDS)
+
+
+class CandleArguments(Arguments):
+    """Which candles."""
+
+    interval = choice("length of a candle, a multiple of the base interval; the base interval by default", *INTERVAL_MS)
+    start = Moment("earliest open time, inclusive: then the oldest rows from there")
+    end = Moment("open time to stop before")
+    limit = Limit(MAX_LIMIT)
+
+
+class ArgumentsParser(FlaskParser):
+    """Reads the query; what is unknown or given twice is refused."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """Return the query; an argument given twice is refused rather than guessed at."""
+        for name, values in req.args.lists():
+            if len(values) > 1:
+                raise ValidationError({name: ["given more than once"]})
+        return super().load_querystring(req, schema)

@@ -1,0 +1,163 @@
+"""Everything the board page shows: the strip of facts, the tape of resolved calls, the table, the first start."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from market.intervals import interval_ms
+from web.board_table import SPARK_CANDLES, BoardRow, BoardTable, board_table
+from web.heartbeat import Heartbeat
+from web.situation import Situation, situation
+from web.skills import Skill, chosen_origin, skill_of, skills_by_symbol
+from web.stores import Stores
+
+TAPE = 10
+BURN_WIDTH = 300
+SHOWS = {"all": "All", "signals": "Signals", "trouble": "Trouble"}
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The numbers of the strip that no other part has."""
+
+    interval_ms: int
+    countdown: str
+    burn: int
+    spark_span: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the first start."""
+
+    name: str
+    detail: str
+    is_done: bool
+    is_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How far the first start is."""
+
+    doing: str
+    done: float
+    total: float
+    share: float
+    eta_s: float | None
+    steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board for one horizon."""
+
+    table: BoardTable
+    rows: list[BoardRow]
+    followed: int
+    strip: Strip
+    skill: Skill | None
+    coverage: float | None
+    tape: list[dict[str, Any]]
+    hits: int
+    tape_net: float
+    tape_origin: str
+    start: Start | None
+    show: str
+    shows: list[tuple[str, str, int]]
+    show_query: str
+    filter: str
+    nothing: str
+
+
+def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
+    """Return the board of `horizon`: the rows of `show` whose symbol contains `filter_`."""
+    beat = stores.heartbeat()
+    now = situation(beat, stores.mono_s())
+    pooled = stores.recent_skill(horizon=horizon, by="horizon")
+    origin = chosen_origin(pooled)
+    skills = skills_by_symbol(stores.recent_skill(horizon=horizon), origin)
+    table = board_table(stores, beat, now, horizon, skills, stores.last_closes(SPARK_CANDLES))
+    tape = _tape(stores, beat, horizon)
+    chosen = {name: [row for row in table.rows if _is_shown(row, name)] for name in SHOWS}
+    return Board(
+        table=table,
+        rows=[row for row in chosen[show] if filter_.upper() in row.symbol.symbol],
+        followed=len(beat.symbols),
+        strip=_strip(beat, now, table.newest_close_ms),
+        skill=skill_of(pooled, origin),
+        coverage=next((row.call["coverage"] for row in table.rows if row.call and row.call["coverage"]), None),
+        tape=tape,
+        hits=sum(row["net_bps"] > 0 for row in tape),
+        tape_net=sum(row["net_bps"] for row in tape) / len(tape) if tape else 0.0,
+        tape_origin=" and ".join(sorted({str(row["origin"]) for row in tape})),
+        start=_start(beat, table, has_record=origin is not None),
+        show=show,
+        shows=[(name, label, len(chosen[name])) for name, label in SHOWS.items()],
+        show_query="" if show == "all" else f"&show={show}",
+        filter=filter_,
+        nothing=_nothing(beat, show, filter_),
+    )
+
+
+def _tape(stores: Stores, beat: Heartbeat, horizon: str) -> list[dict[str, Any]]:
+    """Return the calls resolved last, oldest first, with the short names of their symbols."""
+    bases = {entry.symbol: entry.base for entry in beat.symbols}
+    rows = stores.last_called(TAPE, horizon)
+    return [{**row, "base": bases.get(row["symbol"]) or row["symbol"]} for row in reversed(rows)]
+
+
+def _is_shown(row: BoardRow, show: str) -> bool:
+    if show == "signals":
+        return row.verdict != "abstain"
+    return row.state != "live" if show == "trouble" else True
+
+
+def _strip(beat: Heartbeat, now: Situation, close_ms: int | None) -> Strip:
+    length_ms = interval_ms(beat.interval)
+    minutes = SPARK_CANDLES * length_ms // 60_000
+    spark_span = f"{minutes} min" if minutes < 60 else f"{minutes / 60:g} h"
+    if close_ms is None:
+        return Strip(length_ms, "", 0, spark_span)
+    left_ms = close_ms + length_ms - now.market_ms
+    seconds = abs(left_ms) // 1_000
+    word = "next in" if left_ms >= 0 else "late"
+    countdown = f"{word} {seconds // 60}:{seconds % 60:02d}"
+    burn = round(BURN_WIDTH * min(max(left_ms / length_ms, 0.0), 1.0)) if now.is_live else 0
+    return Strip(length_ms, countdown, burn, spark_span)
+
+
+def _start(beat: Heartbeat, table: BoardTable, has_record: bool) -> Start | None:
+    """Return what is going on while there is no prediction and no record at all."""
+    if has_record or any(row.call for row in table.rows):
+        return None
+    training = beat.training
+    doing = (training.step if training else None) or beat.note or ("the engine is starting" if not beat.pid else "")
+    done, total = (training.done or 0.0, training.total or 0.0) if training else (0.0, 0.0)
+    has_candles = any(entry.last_candle_open_ms for entry in beat.symbols)
+    steps = [
+        Step(
+            "Market",
+            f"{len(beat.symbols)} symbols" if beat.symbols else "looking for one",
+            bool(beat.symbols),
+            not beat.symbols,
+        ),
+        Step("Candles", "history and live", has_candles and bool(training), bool(beat.symbols) and not training),
+        Step(
+            "Training", (training.step or "running") if training else "after the candles", False, training is not None
+        ),
+        Step("Replayed record", "with the training", False, False),
+        Step("First live prediction", "at the first close after that", False, False),
+    ]
+    return Start(
+        doing, done, total, min(done / total, 1.0) if total else 0.0, training.eta_s if training else None, steps
+    )
+
+
+def _nothing(beat: Heartbeat, show: str, filter_: str) -> str:
+    if not beat.symbols:
+        return "No symbol yet: the engine is looking at the market."
+    if filter_:
+        return f"No symbol contains {filter_}."
+    return {"signals": "No signal now: every symbol abstains.", "trouble": "No trouble: every symbol is fresh."}.get(
+        show, ""
+    )

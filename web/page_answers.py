@@ -1,0 +1,32 @@
+"""Answer with a page: rendered, tagged by its content, never kept without asking."""
+
+from typing import Any
+
+from flask import Response, render_template, request
+
+from web.answers import digest, tagged
+from web.problems import refuse_argument
+from web.site_stores import stores
+
+
+def page_answer(template: str, **context: Any) -> Response:
+    """Render a template; 304 when the browser has exactly this page."""
+    body = render_template(template, **context).encode()
+    answer = Response(body, mimetype="text/html")
+    answer.vary.add("Cookie")
+    return tagged(answer, digest(body))
+
+
+def asked_word(name: str, allowed: list[str], default: str) -> str:
+    """Return one word of the address, or answer 400 when it is none of `allowed`."""
+    value = request.args.get(name) or default
+    if value not in allowed and value:
+        refuse_argument(name, value, allowed)
+    return value
+
+
+def asked_horizon() -> str:
+    """Return the horizon of the address, by default the second one there is; empty while there is none."""
+    names = list(stores().heartbeat().horizons)
+    default = names[min(1, len(names) - 1)] if names else ""
+    return asked_word("horizon", names, default)

@@ -1,0 +1,134 @@
+"""The shapes of what the API answers with: they document it and name the columns of its tables."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from data.ledger_rows import FIELDS
+
+_TEXTS = (
+    "id",
+    "symbol",
+    "interval",
+    "horizon",
+    "market",
+    "verdict",
+    "reason",
+    "model",
+    "origin",
+    "state",
+    "void_reason",
+)
+_TIMES = ("made_at", "candle_open_time", "due_at", "scored_at")
+_FLAGS = ("outcome_up", "inside_interval")
+_ALWAYS = (
+    "id",
+    "symbol",
+    "interval",
+    "horizon",
+    "made_at",
+    "candle_open_time",
+    "due_at",
+    "market",
+    "price",
+    "cost_bps",
+)
+
+
+def _field(name: str) -> fields.Field[Any]:
+    kind: type[fields.Field[Any]] = fields.Float
+    if name in _TEXTS:
+        kind = fields.String
+    if name in _TIMES:
+        kind = fields.DateTime
+    if name in _FLAGS:
+        kind = fields.Boolean
+    return kind(allow_none=name not in _ALWAYS)
+
+
+_prediction = {name: _field(name) for name in FIELDS}
+_inputs = fields.Dict(fields.String(), fields.Float(allow_none=True), metadata={"description": "what the model saw"})
+
+PredictionSchema = Schema.from_dict(_prediction, name="PredictionSchema")
+LedgerRowSchema = Schema.from_dict({**_prediction, "inputs": _inputs}, name="LedgerRowSchema")
+
+
+class CandleSchema(Schema):
+    """One closed candle."""
+
+    open_time = fields.DateTime()
+    open = fields.Float()
+    high = fields.Float()
+    low = fields.Float()
+    close = fields.Float()
+    volume = fields.Float()
+    close_time = fields.DateTime()
+
+
+class SymbolSchema(Schema):
+    """One symbol: its assets, its order rules, how it is now."""
+
+    symbol = fields.String()
+    base = fields.String()
+    quote = fields.String()
+    status = fields.String(metadata={"description": "the exchange's own word"})
+    state = fields.String(metadata={"description": "live, stale, gapped or closed"})
+    price_digits = fields.Integer()
+    tick_size = fields.Float(allow_none=True)
+    step_size = fields.Float(allow_none=True)
+    min_notional = fields.Float(allow_none=True)
+
+
+class BinSchema(Schema):
+    """One tenth of the probabilities: what was said and what happened."""
+
+    low = fields.Float()
+    high = fields.Float()
+    n = fields.Integer()
+    mean_probability = fields.Float()
+    share_up = fields.Float()
+
+
+class SkillSchema(Schema):
+    """The scores of one group of predictions."""
+
+    symbol = fields.String(allow_none=True)
+    horizon = fields.String()
+    origin = fields.String()
+    market = fields.String()
+    n = fields.Integer()
+    n_independent = fields.Integer(metadata={"description": "spans of one horizon that do not overlap"})
+    base_rate = fields.Float(allow_none=True)
+    accuracy = fields.Float(allow_none=True)
+    accuracy_low = fields.Float(allow_none=True)
+    accuracy_high = fields.Float(allow_none=True)
+    brier = fields.Float(allow_none=True)
+    brier_base = fields.Float(allow_none=True)
+    brier_skill = fields.Float(allow_none=True)
+    brier_skill_low = fields.Float(allow_none=True)
+    brier_skill_high = fields.Float(allow_none=True)
+    log_loss = fields.Float(allow_none=True)
+    coverage_claimed = fields.Float(allow_none=True)
+    coverage_kept = fields.Float(allow_none=True)
+    net_bps_per_prediction = fields.Float(allow_none=True)
+    n_calls = fields.Integer(metadata={"description": "rows that said up or down"})
+    verdict = fields.String()
+    calibration = fields.List(fields.Nested(BinSchema))
+
+
+class ModelSchema(Schema):
+    """One model card, or one file that was refused."""
+
+    id = fields.String()
+    file = fields.String()
+    state = fields.String(metadata={"description": "ok or refused"})
+    reason = fields.String(allow_none=True)
+    family = fields.String()
+    venue = fields.String()
+    interval = fields.String()
+    horizon = fields.String()
+    created = fields.DateTime(metadata={"description": "market time of the cut"})
+    calibration = fields.String()
+    features = fields.List(fields.String())
+    training = fields.Dict()
+    metrics = fields.Dict(metadata={"description": "walk-forward figures of each family"})

@@ -1,0 +1,24 @@
+"""Find the stores, the settings and the live streams of the site that serves this request."""
+
+from typing import cast
+
+from flask import current_app
+
+from config import Config
+from web.live import Live
+from web.stores import Stores
+
+
+def stores() -> Stores:
+    """Return what this site reads."""
+    return cast("Stores", current_app.extensions["stores"])
+
+
+def settings() -> Config:
+    """Return the settings this site was made with."""
+    return cast("Config", current_app.extensions["settings"])
+
+
+def live() -> Live:
+    """Return the fan-out of the event stream."""
+    return cast("Live", current_app.extensions["live"])

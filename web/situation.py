@@ -1,0 +1,73 @@
+"""How the house is, in the words and facts every page shows: market, feed, engine, and what went wrong."""
+
+from dataclasses import dataclass
+
+from web.formats import clock
+from web.heartbeat import Heartbeat
+
+_NAMES = {"binance": "Binance", "simulated": "Simulated", None: "Starting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is wrong, why, and what happens next; a fault is one of ours."""
+
+    title: str
+    text: str
+    age_s: float | None
+    age_words: str = "Silent for"
+    is_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The facts at one moment."""
+
+    market: str
+    is_simulated: bool
+    speed: float
+    market_ms: int
+    mono_s: float  # when this was true, on the clock the heartbeat's ages are read against
+    feed_state: str
+    is_live: bool
+    notice: Notice | None
+
+
+def situation(beat: Heartbeat, mono_s: float) -> Situation:
+    """Return the situation a heartbeat stands for at this reading of the monotonic clock."""
+    is_alive, state = beat.is_alive(mono_s), beat.feed_state(mono_s)
+    return Situation(
+        market=_NAMES.get(beat.market, str(beat.market)),
+        is_simulated=beat.market == "simulated",
+        speed=beat.speed,
+        market_ms=beat.market_now_ms(mono_s),
+        mono_s=mono_s,
+        feed_state=state,
+        is_live=is_alive and state == "live",
+        notice=_notice(beat, mono_s, is_alive, state),
+    )
+
+
+def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notice | None:
+    written_s = beat.age_s(mono_s)
+    if written_s is None:
+        return Notice(
+            "The engine is offline: it is starting.", "Pages fill by themselves as soon as it has data.", None
+        )
+    if not is_alive:
+        text = f"Pages show the last state, from {clock(beat.market_ms)} UTC market time; no prediction shown is lost."
+        return Notice("The engine is offline.", f"{text} It is started again by itself.", written_s, "Silent for", True)
+    last_s = beat.feed.last_message_mono_s
+    silent_s = None if last_s is None else max(0.0, mono_s - last_s)
+    if state == "live":
+        return None
+    if state == "connecting":
+        started_s = None if beat.started_mono_s is None else max(0.0, mono_s - beat.started_mono_s)
+        return Notice(
+            "The feed is offline: connecting to the market.", "No data yet, so no prediction.", started_s, "For"
+        )
+    name = _NAMES.get(beat.market, "The market")
+    after = "Fresh or silent: no data, no prediction. Prices are the last known; calls already made will be scored."
+    if state == "down":
+        return Notice(f"{name} is offline: neither REST nor the stream answers.", f"Reconnecting. {after}", silent_s)
+    return Notice("The feed is stale.", f"Reconnecting. {after}", silent_s)

@@ -1,0 +1,69 @@
+"""Scores as a page shows them: live ones where there are enough, else replayed ones, never mixed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from data.skill import MIN_INDEPENDENT, calibration_gap
+
+_KINDS = {"edge": "edge", "worse than base": "worse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """One score with its sample, its interval and its verdict in words."""
+
+    value: float | None  # Brier skill, share of 1
+    low: float | None
+    high: float | None
+    n: int
+    verdict: str
+    origin: str
+    coverage_claimed: float | None
+    coverage_kept: float | None
+    gap: float | None  # mean distance of said and happened, share of 1
+    worst: tuple[float, float] | None  # said, happened, in the bin that is furthest off
+
+    @property
+    def kind(self) -> str:
+        """Return edge, worse or plain: how the chip looks."""
+        return _KINDS.get(self.verdict, "plain")
+
+
+def chosen_origin(items: Iterable[dict[str, Any]]) -> str | None:
+    """Return the origin whose pooled score is shown: live as soon as it has enough independent rows."""
+    by_origin = {item["origin"]: item for item in items if item["n"]}
+    live = by_origin.get("live")
+    if live and (live["n_independent"] >= MIN_INDEPENDENT or len(by_origin) == 1):
+        return "live"
+    return "replayed" if "replayed" in by_origin else None
+
+
+def skill_of(items: Iterable[dict[str, Any]], origin: str | None) -> Skill | None:
+    """Return the score of this origin, or None when there is none."""
+    item = next((item for item in items if item["origin"] == origin and item["n"]), None)
+    return None if item is None else _skill(item)
+
+
+def skills_by_symbol(items: Iterable[dict[str, Any]], origin: str | None) -> dict[str, Skill]:
+    """Return the scores of this origin by symbol."""
+    return {item["symbol"]: _skill(item) for item in items if item["origin"] == origin and item["n"]}
+
+
+def _skill(item: dict[str, Any]) -> Skill:
+    bins = item["calibration"]
+    worst = max(
+        bins, key=lambda entry: abs(entry["mean_probability"] - entry["share_up"]) * entry["n"] ** 0.5, default=None
+    )
+    return Skill(
+        value=item["brier_skill"],
+        low=item["brier_skill_low"],
+        high=item["brier_skill_high"],
+        n=item["n"],
+        verdict=item["verdict"],
+        origin=item["origin"],
+        coverage_claimed=item["coverage_claimed"],
+        coverage_kept=item["coverage_kept"],
+        gap=calibration_gap(bins),
+        worst=None if worst is None else (worst["mean_probability"], worst["share_up"]),
+    )

@@ -1,0 +1,176 @@
+"""Everything the page of a symbol shows: price, forecast, what it is worth, the other horizons, what came of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.ledger_rows import Row
+from market.intervals import INTERVAL_MS, interval_ms
+from market.predictions import BPS
+from utils.times import parse_utc
+from web.board_table import CONTROLS, range_of, silence
+from web.drawings import CandleDrawing, Whisker, candle_drawing, whisker_limit
+from web.heartbeat import Heartbeat, SymbolState
+from web.situation import Situation, situation
+from web.skills import Skill, chosen_origin, skill_of
+from web.stores import Stores
+
+SCORED_ROWS = 20
+PLOT_CANDLES = 96
+TABLE_CANDLES = 24
+_SEGMENTS = ("1m", "5m", "15m", "1h", "4h", "1d")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A prediction in the words and prices of the page."""
+
+    row: Row
+    made_ms: int
+    due_ms: int
+    low_price: float | None
+    expected_price: float | None
+    high_price: float | None
+    costs: list[tuple[str, float]]  # what is taken off the expected move, in bps; adds up to the row's cost
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One horizon of the ladder."""
+
+    horizon: str
+    due_ms: int | None
+    call: Row | None
+    whisker: Whisker | None
+    reason: str | None
+    skill: Skill | None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolSheet:
+    """The page of one symbol for one horizon and one candle length."""
+
+    symbol: SymbolState
+    state: str
+    is_control: bool
+    age_s: float | None
+    horizon: str
+    interval: str
+    intervals: list[str]
+    forecast: Forecast | None
+    reason: str | None
+    skill: Skill | None
+    ladder: list[Rung]
+    limit_bps: float
+    scored: list[Row]
+    hits: int
+    calls: int
+    drawing: CandleDrawing | None
+    candles: list[tuple[Any, ...]]
+    length_ms: int
+
+
+def symbol_intervals(base: str) -> list[str]:
+    """Return the candle lengths the page offers: the base and the usual longer ones that are made of it."""
+    base_ms = interval_ms(base)
+    longer = [name for name in _SEGMENTS if INTERVAL_MS[name] > base_ms and INTERVAL_MS[name] % base_ms == 0]
+    return [base, *longer]
+
+
+def make_sheet(
+    stores: Stores, entry: SymbolState, horizon: str, interval: str, fees: tuple[float, float]
+) -> SymbolSheet:
+    """Return the sheet of a symbol; `fees` are fee and slippage of one side in bps, as set now."""
+    beat = stores.heartbeat()
+    now = situation(beat, stores.mono_s())
+    latest = {row["horizon"]: row for row in stores.latest(symbol=entry.symbol)}
+    calls = {name: _standing(entry, latest.get(name), beat, now) for name in beat.horizons}
+    standing = [call for call, _ in calls.values() if call and call["low_bps"] is not None]
+    limit = whisker_limit([(call["low_bps"], call["high_bps"]) for call in standing])
+    skills = _skills(stores, entry.symbol)
+    ladder = [_rung(name, *calls[name], limit, skills.get(name)) for name in beat.horizons]
+    call, reason = calls.get(horizon, (None, None))
+    forecast = None if call is None else _forecast(call, fees)
+    scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
+    called = [row for row in scored if row["net_bps"] is not None]
+    candles = stores.candles(entry.symbol, interval, None, None, PLOT_CANDLES)
+    last_s = entry.last_message_mono_s
+    return SymbolSheet(
+        symbol=entry,
+        state=entry.state if now.is_live else "stale",
+        is_control=now.is_simulated and entry.symbol in CONTROLS,
+        age_s=None if last_s is None else max(0.0, now.mono_s - last_s),
+        horizon=horizon,
+        interval=interval,
+        intervals=symbol_intervals(beat.interval),
+        forecast=forecast,
+        reason=reason,
+        skill=skills.get(horizon),
+        ladder=ladder,
+        limit_bps=limit,
+        scored=scored,
+        hits=sum(row["net_bps"] > 0 for row in called),
+        calls=len(called),
+        drawing=candle_drawing(candles, _prices(forecast)),
+        candles=_newest_first(candles),
+        length_ms=INTERVAL_MS[interval],
+    )
+
+
+def _standing(entry: SymbolState, call: Row | None, beat: Heartbeat, now: Situation) -> tuple[Row | None, str | None]:
+    reason = silence(entry, call, beat, now)
+    return (None, reason) if reason or call is None else (call, call["reason"])
+
+
+def _skills(stores: Stores, symbol: str) -> dict[str, Skill]:
+    items = stores.recent_skill(symbol=symbol)
+    found = {}
+    for horizon in {item["horizon"] for item in items}:
+        of_horizon = [item for item in items if item["horizon"] == horizon]
+        skill = skill_of(of_horizon, chosen_origin(of_horizon))
+        if skill:
+            found[horizon] = skill
+    return found
+
+
+def _rung(horizon: str, call: Row | None, reason: str | None, limit: float, skill: Skill | None) -> Rung:
+    has_range = call is not None and call["low_bps"] is not None
+    return Rung(
+        horizon,
+        None if call is None else parse_utc(call["due_at"]),
+        call,
+        range_of(call, limit) if call and has_range else None,
+        reason,
+        skill,
+    )
+
+
+def _forecast(row: Row, fees: tuple[float, float]) -> Forecast:
+    fee, slippage = fees
+    is_as_set = abs(2 * (fee + slippage) - row["cost_bps"]) < 1e-9
+    parts = [(f"Fee, 2 × {fee:g}", 2 * fee), (f"Slippage, 2 × {slippage:g}", 2 * slippage)]
+    return Forecast(
+        row,
+        parse_utc(row["made_at"]),
+        parse_utc(row["due_at"]),
+        _price(row, "low_bps"),
+        _price(row, "expected_return_bps"),
+        _price(row, "high_bps"),
+        parts if is_as_set else [("Costs as set when it was made", row["cost_bps"])],
+    )
+
+
+def _price(row: Row, name: str) -> float | None:
+    return None if row[name] is None else float(row["price"] * (1 + row[name] / BPS))
+
+
+def _prices(forecast: Forecast | None) -> tuple[float, float, float] | None:
+    if forecast is None or forecast.low_price is None or forecast.expected_price is None or forecast.high_price is None:
+        return None
+    return forecast.low_price, forecast.expected_price, forecast.high_price
+
+
+def _newest_first(candles: np.ndarray) -> list[tuple[Any, ...]]:
+    newest: list[tuple[Any, ...]] = candles[-TABLE_CANDLES:].tolist()
+    return newest[::-1]

@@ -1,0 +1,119 @@
+"""Serve one table of the API in all its forms: JSON, CSV, a page at a time, 304 when unchanged."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, request
+from marshmallow import Schema, fields
+
+from market.errors import ConfigError
+from market.intervals import duration_ms
+from web.answers import csv_answer, is_known, json_answer, not_modified
+from web.arguments import Arguments
+from web.described import ApiBlueprint, route
+from web.problems import ProblemError, refuse_argument
+from web.site_stores import stores
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a table and where to go on."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+def table(
+    blueprint: ApiBlueprint,
+    path: str,
+    arguments: type[Arguments],
+    item: type[Schema],
+    version: Callable[[], str] | None = None,
+) -> Callable[[Callable[..., Page]], Callable[..., Response]]:
+    """Return a decorator that serves a reader's `Page` at `path` and, as CSV, at `path`.csv.
+
+    The reader gets the checked arguments as one dict, then the parts of the path. `item` names the columns.
+    `version` tells when the answer changes, without reading it; by default the content itself tells.
+    """
+    columns = tuple(item._declared_fields)
+
+    def decorate(read: Callable[..., Page]) -> Callable[..., Response]:
+        def answer(asked: dict[str, Any], parts: dict[str, str], is_csv: bool) -> Response:
+            tag = version() if version else None
+            if tag and is_known(tag):
+                return not_modified(tag)
+            page = read(asked, **parts)
+            kept = asked.get("columns") or columns
+            if not is_csv:
+                items = [_only(row, kept) for row in page.items] if asked.get("columns") else page.items
+                return json_answer({"items": items, "next_cursor": page.next_cursor}, tag)
+            return _with_next(csv_answer(page.items, kept, read.__name__, tag), page.next_cursor)
+
+        @wraps(read)
+        def as_json(asked: dict[str, Any], **parts: str) -> Response:
+            return answer(asked, parts, is_csv=False)
+
+        @wraps(read)
+        def as_csv(asked: dict[str, Any], **parts: str) -> Response:
+            return answer(asked, parts, is_csv=True)
+
+        listing = Schema.from_dict(
+            {"items": fields.List(fields.Nested(item)), "next_cursor": fields.String(allow_none=True)},
+            name=f"{read.__name__.title()}ListSchema",
+        )
+        route(blueprint, path, arguments, listing, name=read.__name__)(as_json)
+        route(blueprint, f"{path}.csv", arguments, media_type="text/csv", name=f"{read.__name__}_csv")(as_csv)
+        return as_json
+
+    return decorate
+
+
+def check_symbol(name: str | None) -> str | None:
+    """Return the symbol when the engine follows it, or knows none yet; else answer 404 with the nearest names."""
+    known = [entry.symbol for entry in stores().symbols()]
+    if name is None or name in known or not known:
+        return name
+    near = nearest(name, known)
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    raise ProblemError(
+        404, "unknown_symbol", f"{name[:40]!r} is not followed here{hint}", field="symbol", allowed=known
+    )
+
+
+def check_horizon(name: str | None) -> str | None:
+    """Return the horizon when predictions are made for it; else answer 400 with those there are."""
+    known = list(stores().heartbeat().horizons)
+    if name is not None and name not in known:
+        refuse_argument("horizon", name, known)
+    return name
+
+
+def nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Return up to three known symbols that look most like `name`."""
+    import difflib
+
+    return difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.5)
+
+
+def horizon_order(name: str) -> int:
+    """Return the length of a horizon, to sort by; 0 when it is none."""
+    try:
+        return duration_ms(name)
+    except ConfigError:
+        return 0
+
+
+def _only(row: Item, columns: Sequence[str]) -> Item:
+    return {name: row.get(name) for name in columns}
+
+
+def _with_next(answer: Response, cursor: str | None) -> Response:
+    if cursor:
+        query = urlencode({**request.args.to_dict(), "cursor": cursor})
+        answer.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return answer

@@ -1,0 +1,41 @@
+"""One symbol: its chart, its newest prediction in words and figures, and what became of earlier ones."""
+
+from flask import Blueprint, Response
+
+from web.page_answers import asked_horizon, asked_word, page_answer
+from web.problems import ProblemError
+from web.site_stores import settings, stores
+from web.symbol_sheet import make_sheet, symbol_intervals
+from web.tables import nearest
+from web.views import pages
+
+page = pages.add("symbol", within="board")(Blueprint("symbol", __name__))
+
+
+@page.get("/s/<symbol>")
+def index(symbol: str) -> Response:
+    """Show one symbol; a 404 page names those that sound alike."""
+    entry = stores().symbol(symbol)
+    if entry is None:
+        raise _unknown(symbol)
+    base = stores().heartbeat().interval
+    interval = asked_word("interval", symbol_intervals(base), base)
+    fees = (settings().FEE_BPS, settings().SLIPPAGE_BPS)
+    sheet = make_sheet(stores(), entry, asked_horizon(), interval, fees)
+    return page_answer("symbol.html", sheet=sheet, horizon_names=stores().heartbeat().horizons)
+
+
+def _unknown(symbol: str) -> ProblemError:
+    known = [entry.symbol for entry in stores().symbols()]
+    text = (
+        f"The board follows {len(known)} pairs." if known else "The board follows no pair yet: the engine is starting."
+    )
+    shown = symbol[:40]
+    return ProblemError(
+        404,
+        "unknown_symbol",
+        f"{shown!r} is not followed here; {text[0].lower()}{text[1:-1]}",
+        title=f"{shown} is not a symbol here",
+        text=text,
+        near=nearest(symbol[:40], known),
+    )
