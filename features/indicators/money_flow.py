@@ -18,6 +18,6 @@ def step(state: Row, k: int, seen: int, high: float, low: float, close: float, v
     if seen == 0:
         return math.nan
     turnover, change = price * volume, price - last_price
-    rising = rolling.total(state, k + RISING, seen - 1, turnover if change > SAME * price else 0.0, LENGTH)
-    falling = rolling.total(state, k + FALLING, seen - 1, turnover if -change > SAME * price else 0.0, LENGTH)
+    rising = rolling.total(state, k + RISING, seen, turnover if change > SAME * price else 0.0, LENGTH)
+    falling = rolling.total(state, k + FALLING, seen, turnover if -change > SAME * price else 0.0, LENGTH)
     return 100.0 * rolling.ratio(rising, rising + falling, 0.5) if seen >= LENGTH else math.nan

@@ -12,15 +12,18 @@ import pytest
 from simulator.coins import EPOCH_MS
 from simulator.exchange import Exchange
 from simulator.generated_tape import GeneratedTape
+from simulator.kline_files import KlineFile
+from simulator.klines import KLINES
 from simulator.market_clock import MarketClock
 from simulator.market_model import market_model
 from simulator.messages import text_frame
+from simulator.replay_tape import ReplayTape
 from simulator.server import Place, running
 from simulator.sockets import Patience
 
 START_MS = EPOCH_MS + 900 * 86_400_000 + 43_200_000 + 17_000
 DEADLINE_SECONDS = 20.0
-FAST = 600
+FAST, FASTEST = 600, 3_600
 
 
 class Visit:
@@ -37,12 +40,11 @@ class Visit:
             return await answer.json()
 
 
-def visit(scene, *, speed=60.0, patience=None):
+def visit(scene, *, speed=60.0, patience=None, tape=None, start_ms=START_MS):
     """Run `scene(visit)` against a running exchange, within the deadline."""
 
     async def run():
-        tape = GeneratedTape(market_model(seed=1, count=4))
-        exchange = Exchange(tape, MarketClock(START_MS, speed))
+        exchange = Exchange(tape or GeneratedTape(market_model(seed=1, count=4)), MarketClock(start_ms, speed))
         place = Place(patience=patience or Patience())
         async with running(exchange, place) as served, aiohttp.ClientSession() as session:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -105,7 +107,7 @@ def test_every_closed_candle_is_pushed_once_in_order_and_equals_rest(interval):
         )
         return finals, rows
 
-    finals, rows = visit(scene, speed=FAST)
+    finals, rows = visit(scene, speed=FASTEST if interval.endswith("5m") or interval == "3m" else FAST)
 
     assert [as_row(event["k"]) for event in finals] == rows
     assert all(event["E"] - event["k"]["T"] - 1 >= 0 for event in finals)
@@ -113,6 +115,41 @@ def test_every_closed_candle_is_pushed_once_in_order_and_equals_rest(interval):
 
 def as_row(candle):
     return [candle[key] for key in "tohlcvTqnVQB"]
+
+
+def replayed(holes, count=30):
+    """Return a market of one symbol, minutes from START_MS's minute on, some of them missing."""
+    rows = np.zeros(count, dtype=KLINES)
+    rows["open_ms"] = START_MS // 60_000 * 60_000 + np.arange(count) * 60_000
+    for name, value in (("open", 10.0), ("high", 12.5), ("low", 9.5), ("close", 11.0), ("volume", 3.0)):
+        rows[name] = value
+    return ReplayTape([KlineFile("made here", "BTCUSDT", "1m", np.delete(rows, holes))])
+
+
+def test_a_hole_in_a_replay_sends_no_candle():
+    first_ms = START_MS // 60_000 * 60_000
+
+    async def scene(visit):
+        async with visit.connect("/ws/btcusdt@kline_1m") as stream:
+            finals = await received(stream, 10, is_final)
+        return [(event["k"]["t"] - first_ms) // 60_000 for event in finals]
+
+    assert visit(scene, speed=FAST, tape=replayed(holes=[4, 5])) == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+
+
+def test_when_the_data_end_the_market_halts_and_the_last_candle_was_pushed():
+    async def scene(visit):
+        async with visit.connect("/stream?streams=btcusdt@kline_1m/btcusdt@miniTicker") as stream:
+            finals = await received(stream, 30, is_final)
+            status = await visit.get("exchangeInfo", symbol="BTCUSDT")
+            rows = await visit.get("klines", symbol="BTCUSDT", interval="1m")
+            late = await asked(stream, {"method": "LIST_SUBSCRIPTIONS", "id": 1})
+        return finals, status["symbols"][0]["status"], rows, late
+
+    finals, status, rows, late = visit(scene, speed=FAST, tape=replayed(holes=[]))
+
+    assert [as_row(event["data"]["k"]) for event in finals] == rows
+    assert (status, len(late["result"])) == ("BREAK", 2)
 
 
 def test_an_open_candle_is_shown_between_two_closes_and_never_after_its_close():
@@ -299,7 +336,7 @@ def test_a_reader_that_takes_nothing_does_not_hold_up_the_others():
         stalled.close()
         return [event["k"]["t"] for event in finals]
 
-    opens = visit(scene, speed=3_600)
+    opens = visit(scene, speed=FASTEST)
 
     assert np.diff(opens).tolist() == [60_000] * 19
 

@@ -1,0 +1,259 @@
+"""The served form of a model beside scikit-learn: one row, 500 rows, loading, and a candle close up to 500 probabilities."""
+
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import joblib
+import numpy as np
+import talib
+
+from data.model_store import ModelStore
+from features.feature_engineering import COLUMNS, SCALE, FeatureState, candle_values, compute_features
+from models import families
+from models.calibration import PLATT, Calibration
+from models.moves import Move
+from models.panel import Panel
+from models.served import ServedModel, content_id
+from models.training import TrainingSettings, train_horizon
+from tests.features.candle_kinds import walk
+from utils.model_cache import model_cache
+
+SYMBOLS, CANDLES = 500, 500
+TREES, DEPTH, TRAINING_ROWS = 200, 10, 20_000
+FULL_ROWS, FULL_COLUMNS = 50_000, 40
+ROUNDS, ROWS_ALONE = 15, 3_000
+GATE_ROWS, TOLERANCE = 10_000, 1e-7
+VENUE, INTERVAL, HORIZON = "benchmark", "5m", "1h"
+
+
+def forest_one_row():
+    """One row through a forest of 200 trees, depth 10, microseconds; every row is another one."""
+    estimator, forest, rows = _forest()
+    alone = [row[None] for row in rows[:ROWS_ALONE]]
+    single = [row.astype(np.float32)[None] for row in rows[:20]]
+
+    return {
+        "anchor": "scikit-learn predict_proba, n_jobs=1",
+        "anchor_value": statistics.median(_seconds(estimator.predict_proba, row) for row in single) * 1e6,
+        "ours_value": statistics.median(_seconds(forest.probability, row) for row in alone) * 1e6,
+        "unit": "us",
+        "goal": "<= 6",
+        "gate": _gate(estimator, forest, rows),
+    }
+
+
+def forest_500_rows():
+    """500 rows through a forest of 200 trees, depth 10, milliseconds."""
+    estimator, forest, rows = _forest()
+    batch, narrow = rows[:SYMBOLS], rows[:SYMBOLS].astype(np.float32)
+
+    anchor_s, ours_s = _medians(lambda: estimator.predict_proba(narrow), lambda: forest.probability(batch))
+    return {
+        "anchor": "scikit-learn predict_proba, n_jobs=1",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 2.1",
+        "gate": _gate(estimator, forest, rows),
+    }
+
+
+def model_cold_load():
+    """A forest of 200 full-depth trees from a cold disk: verified, loaded and asked about 500 rows, milliseconds."""
+    estimator, forest, rows = _full_forest()
+    batch, narrow = rows[:SYMBOLS], rows[:SYMBOLS].astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        store, name = _stored(Path(folder), forest)
+        dump = Path(folder) / "anchor" / "forest.joblib"
+        dump.parent.mkdir()
+        joblib.dump(estimator, dump)
+        served = Path(folder) / f"{name}.npz"
+
+        anchor_s = statistics.median(
+            _seconds(lambda: joblib.load(dump).predict_proba(narrow), before=lambda: _forget(dump)) for _ in range(5)
+        )
+        ours_s = statistics.median(
+            _seconds(lambda: store.load(name).predict(batch), before=lambda: _forget(served)) for _ in range(5)
+        )
+    return {
+        "anchor": f"joblib.load + scikit-learn, {len(forest.nodes):,} nodes",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 40",
+        "gate": _gate(estimator, forest, rows[:2_000]),
+    }
+
+
+def model_cached_load():
+    """The same forest asked for again through the model cache, milliseconds."""
+    forest = _full_forest()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        store, name = _stored(Path(folder), forest)
+        anchor_s = statistics.median(_seconds(store.load, name) for _ in range(3))
+        first = store.cached(name)
+        ours_s = statistics.median(_seconds(store.cached, name) for _ in range(1_000))
+        is_same = store.cached(name) is first
+    model_cache.clear_cache()
+    return {
+        "anchor": "loading it each time",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 0.2",
+        "gate": "passed" if is_same else "failed",
+    }
+
+
+def candle_to_500():
+    """A closed candle of each of 500 symbols up to 500 calibrated probabilities, milliseconds."""
+    tables = [walk(CANDLES + 50, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
+    estimator, model = _market_model(tables)
+    state, indexes = FeatureState(SYMBOLS), np.arange(SYMBOLS)
+    for index, table in enumerate(tables):
+        state.warm(index, table[:CANDLES])
+    closing = np.array([candle_values(table[CANDLES:]) for table in tables])
+    tails = [np.ascontiguousarray(candle_values(table[-CANDLES:]).T) for table in tables]
+
+    spent = []
+    for at in range(closing.shape[1]):
+        candles = np.ascontiguousarray(closing[:, at])
+        started = time.perf_counter()
+        rows = state.step(indexes, candles)
+        scores = model.predict(rows)
+        spent.append(time.perf_counter() - started)
+    narrow = rows.astype(np.float32)
+
+    def anchor():
+        for tail in tails:
+            _talib(*tail)
+        estimator.predict_proba(narrow)
+
+    history = np.array([compute_features(table)[-1] for table in tables[:20]])
+    is_right = (
+        np.array_equal(history, rows[:20])
+        and np.isfinite(scores.probability_up).all()
+        and _gate(estimator, model.forest, rows) == "passed"
+    )
+    return {
+        "anchor": f"TA-Lib over {CANDLES} candles, 25 lines, + one scikit-learn batch",
+        "anchor_value": statistics.median(_seconds(anchor) for _ in range(ROUNDS)) * 1e3,
+        "ours_value": statistics.median(spent) * 1e3,
+        "unit": "ms",
+        "goal": "<= 2, >= 24x",
+        "gate": "passed" if is_right else "failed",
+    }
+
+
+@cache
+def _forest():
+    """Return scikit-learn's forest on 25 columns, its flat form, and rows neither has seen."""
+    return _grown(TRAINING_ROWS, 25, max_depth=DEPTH)
+
+
+@cache
+def _full_forest():
+    return _grown(FULL_ROWS, FULL_COLUMNS, max_depth=None)
+
+
+def _grown(count, columns, max_depth):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(count, columns)).astype(np.float32)
+    up = rows[:, :5].sum(axis=1) + 3.0 * random.normal(size=count) > 0.0
+    estimator = _fitted(rows, up, max_depth)
+    return estimator, families["random_forest"].flatten(estimator), random.normal(size=(GATE_ROWS, columns))
+
+
+def _fitted(rows, up, max_depth):
+    from sklearn.ensemble import RandomForestClassifier
+
+    estimator = RandomForestClassifier(TREES, max_depth=max_depth, random_state=0, n_jobs=os.cpu_count())
+    return estimator.fit(rows, up).set_params(n_jobs=1)
+
+
+def _market_model(tables):
+    """Return a forest on the features of generated candles, and the served model around its flat form."""
+    rows = np.concatenate([compute_features(table)[-50:-1] for table in tables]).astype(np.float32)
+    up = np.concatenate([table["close"][-49:] > table["close"][-50:-1] for table in tables])
+    estimator = _fitted(rows[:TRAINING_ROWS], up[:TRAINING_ROWS], DEPTH)
+    return estimator, _served(families["random_forest"].flatten(estimator), COLUMNS, SCALE)
+
+
+def _served(forest, columns, scale_column):
+    line = Calibration(PLATT, np.array([-5.0, 5.0]), np.array([-5.0, 5.0]))
+    model = ServedModel(
+        "", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, forest, line, Move(2.5, 1.3)
+    )
+    return replace(model, id=content_id(model))
+
+
+def _stored(folder, forest):
+    """Return a store that holds the forest as a whole model, and its name."""
+    columns = tuple(f"column_{number}" for number in range(forest.feature_count))
+    random = np.random.default_rng(1)
+    features = np.abs(random.normal(size=(2, 400, len(columns)))).astype(np.float32)
+    closes = random.uniform(99.0, 101.0, (2, 400))
+    panel = Panel(("A", "B"), columns, "column_0", np.arange(400) * 300_000, features, closes)
+    small = train_horizon(panel, INTERVAL, HORIZON, 12, TrainingSettings(replay_candles=50, folds=1))
+    model = _served(forest, columns, "column_0")
+    answer = float(model.predict(np.array([small.check_row])).probability_up[0])
+    store = ModelStore(folder)
+    return store, store.save(replace(small, model=model, estimator=None, check_probability=answer), VENUE, (0, 1))
+
+
+def _gate(estimator, forest, rows):
+    """Return "passed" when probabilities equal scikit-learn's and not one decision differs, or "failed"."""
+    narrow = rows.astype(np.float32)
+    ours, theirs = forest.probability(rows), estimator.predict_proba(narrow)[:, 1]
+    is_equal = np.abs(ours - theirs).max() <= TOLERANCE and not ((ours > 0.5) != (theirs > 0.5)).any()
+    return "passed" if is_equal else "failed"
+
+
+def _forget(path):
+    """Drop a file from the page cache, so that the next reader waits for the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _medians(*works):
+    """Return the median seconds of each, taken in turns so that a busy moment hits all of them."""
+    rounds = [[_seconds(work) for work in works] for _ in range(ROUNDS)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def _seconds(work, *arguments, before=lambda: None):
+    before()
+    started = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - started
+
+
+def _talib(open_, high, low, close, volume):
+    price = (high + low + close) / 3
+    return (
+        *(talib.SMA(close, length) for length in (10, 20, 50)),
+        *(talib.EMA(close, length) for length in (12, 26, 50)),
+        talib.RSI(close, 14),
+        *talib.MACD(close),
+        *talib.BBANDS(close, 20),
+        talib.ATR(high, low, close, 14),
+        talib.ADX(high, low, close, 14),
+        *talib.STOCH(high, low, close, 14, 3, 0, 3, 0),
+        talib.OBV(close, volume),
+        talib.MFI(high, low, close, volume, 14),
+        talib.CCI(high, low, close, 20),
+        talib.WILLR(high, low, close, 14),
+        talib.ROC(close, 10),
+        talib.MOM(close, 10),
+        talib.STDDEV(close, 20),
+        talib.SUM(price * volume, 20) / talib.SUM(volume, 20),
+    )
+
+
+BENCHMARKS = (forest_one_row, forest_500_rows, model_cold_load, model_cached_load, candle_to_500)
