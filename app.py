@@ -25,8 +25,9 @@ logger = logging.getLogger("candela")
 
 WEB_THREADS = 64  # a reader of the event stream holds one for as long as the page is open
 STOP_SECONDS = 8.0
+REFUSED = 2  # exit code of a program that does not start with these settings
 _POLL_SECONDS = 0.1
-_RETRY_BINANCE_SECONDS = 60.0
+RETRY_BINANCE_SECONDS = 60.0
 
 
 def create_app(config: Config | None = None) -> "Flask":
@@ -48,24 +49,23 @@ def __getattr__(name: str) -> Any:
 class Supervisor:
     """Keeps the children alive until it is told to stop."""
 
-    def __init__(self, config: Config, say: Callable[[str], None]) -> None:
-        """Run the house of `config`; `say` tells a person what happens."""
+    def __init__(
+        self, config: Config, say: Callable[[str], None], retry_seconds: float = RETRY_BINANCE_SECONDS
+    ) -> None:
+        """Run the house of `config`; `say` tells a person what happens; Binance is asked for again every so often."""
         self._config = config
+        self._retry_seconds = retry_seconds
         self._say = say
         self._children: dict[str, Child] = {}
-        self._is_over = False
+        self._exit_code: int | None = None
         self._next_probe_s = 0.0
 
     def run(self) -> int:
         """Start everything, keep it running, stop it in order; return the exit code."""
         from engine.source import choose_source
 
-        code = 0
-
         def stop(number: int, _: FrameType | None) -> None:
-            nonlocal code
-            code = 130 if number == signal.SIGINT else 0
-            self._is_over = True
+            self._exit_code = 130 if number == signal.SIGINT else 0
 
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(name, stop)
@@ -74,16 +74,15 @@ class Supervisor:
             source = choose_source(self._config, self._say)
             self._start_source(source)
             if self._config.MARKET == "auto" and source.market == "simulated":
-                self._next_probe_s = time.monotonic() + _RETRY_BINANCE_SECONDS
+                self._next_probe_s = time.monotonic() + self._retry_seconds
             self._say(self._welcome(source))
-            while not self._is_over:
+            while self._exit_code is None:
                 time.sleep(_POLL_SECONDS)
-                for child in self._children.values():
-                    child.tend()
+                self._tend()
                 self._retry_binance()
         finally:
             self._stop(list(reversed(self._children)))
-        return code
+        return self._exit_code
 
     def _start_source(self, source: "Source") -> None:
         """Start the engine on `source`, after the simulated exchange if that is the source."""
@@ -108,12 +107,18 @@ class Supervisor:
         self._children[name] = child
         child.start()
 
+    def _tend(self) -> None:
+        for name, child in self._children.items():
+            if not child.tend() and child.exit_code == REFUSED:
+                logger.error("%s refuses to start; see the line above", name)
+                self._exit_code = REFUSED
+
     def _retry_binance(self) -> None:
         if not self._next_probe_s or time.monotonic() < self._next_probe_s:
             return
         from engine.source import binance_answers, binance_source
 
-        self._next_probe_s = time.monotonic() + _RETRY_BINANCE_SECONDS
+        self._next_probe_s = time.monotonic() + self._retry_seconds
         if not binance_answers(self._config):
             return
         self._next_probe_s = 0.0
@@ -159,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         refusal = f"{error}; let CANDELA_INSTANCE_DIR name a folder of your own"
     print(refusal, file=sys.stderr)
-    return 2
+    return REFUSED
 
 
 def _url_host(host: str) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ import numpy.typing as npt
 from features import indicators
 from features.indicators import Indicator
 
+Formulas = Mapping[str, str]
+NO_FORMULAS: Formulas = MappingProxyType({})
 FOLDER = Path(__file__).parent / "_compiled"
 CANDLE = ("open_", "high", "low", "close", "volume")
 # Every argument a rule may ask for, as the loop spells it.
@@ -81,9 +83,7 @@ class Kernel:
     is_from_disk: bool  # nothing had to be compiled
 
 
-def load(
-    name: str, columns: Mapping[str, str], shared: Mapping[str, str] | None = None, folder: Path = FOLDER
-) -> Kernel:
+def load(name: str, columns: Formulas, shared: Formulas = NO_FORMULAS, folder: Path = FOLDER) -> Kernel:
     """Return the loop that computes `columns`, compiled now or found on disk.
 
     `columns`: name -> formula over lines, the candle (open_, high, low, close, volume), `shared` formulas, `ratio` and
@@ -91,8 +91,8 @@ def load(
     """
     with _lock:
         started = time.perf_counter()
-        needed = _needed(columns, shared or {})
-        source = _source(columns, shared or {}, needed)
+        needed = _needed(columns, shared)
+        source = _source(columns, shared, needed)
         stem = f"{name}_{_fingerprint(source, needed)}"
         module = _import(stem, _keep(_writable(folder), name, stem, source))
         return Kernel(
@@ -104,15 +104,10 @@ def load(
         )
 
 
-def warmup(columns: Mapping[str, str], shared: Mapping[str, str] | None = None) -> int:
-    """Return after how many candles no line these formulas use is nan."""
-    return max((indicator.warmup for indicator in _needed(columns, shared or {})), default=0)
-
-
-def fingerprint(columns: Mapping[str, str], shared: Mapping[str, str] | None = None) -> str:
+def fingerprint(columns: Formulas, shared: Formulas = NO_FORMULAS) -> str:
     """Return a hash of all these numbers depend on: the formulas, the rules, and the compiler."""
-    needed = _needed(columns, shared or {})
-    return _fingerprint(_source(columns, shared or {}, needed), needed)
+    needed = _needed(columns, shared)
+    return _fingerprint(_source(columns, shared, needed), needed)
 
 
 def run_history(kernel: Kernel, candles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -122,7 +117,7 @@ def run_history(kernel: Kernel, candles: npt.NDArray[np.float64]) -> npt.NDArray
     return rows
 
 
-def _needed(columns: Mapping[str, str], shared: Mapping[str, str]) -> list[Indicator]:
+def _needed(columns: Formulas, shared: Formulas) -> list[Indicator]:
     """Return the indicators the formulas name and those these are made of, in an order they can be computed in."""
     lines = indicators.by_line()
     known = {*lines, *CANDLE, *_HELPERS, *shared}
@@ -157,7 +152,7 @@ def _parameters(indicator: Indicator) -> list[str]:
     return list(inspect.signature(indicator.rule).parameters)
 
 
-def _source(columns: Mapping[str, str], shared: Mapping[str, str], needed: list[Indicator]) -> str:
+def _source(columns: Formulas, shared: Formulas, needed: list[Indicator]) -> str:
     rules = {indicator.name: indicator.rule for indicator in needed}
     imports = [f"from {rule.__module__} import {rule.__name__} as _{name}" for name, rule in rules.items()]
     compiled = [f"_{name} = rolling.inlined(_{name})" for name in rules]
@@ -202,6 +197,9 @@ def _keep(folder: Path, name: str, stem: str, source: str) -> Path:
     if not path.exists():
         temporary = folder / f".{stem}.{os.getpid()}"
         temporary.write_text(source, encoding="utf-8")
+        # Its name holds its content, so its time may be fixed: processes that write it at once do not spoil the
+        # machine code kept by each other, which numba ties to this time.
+        os.utime(temporary, (1.0, 1.0))
         temporary.replace(path)
     pattern = f"{name}_{'[0-9a-f]' * _NAME_DIGITS}*"
     for old in (*folder.glob(pattern), *(folder / "__pycache__").glob(pattern)):

@@ -6,16 +6,27 @@ window of zeros sums to exactly zero.
 """
 
 import math
-from collections.abc import Callable, MutableSequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, Protocol, SupportsIndex, TypeVar, cast
 
 import numba
 import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Row = MutableSequence[float]  # the state of one symbol: a float64 array, once compiled
 
 SPARE = 2  # what a window in blocks needs beside its ring
+
+
+class Row(Protocol):
+    """The state of one symbol, or a part of many: a float64 array, once compiled."""
+
+    def __getitem__(self, place: SupportsIndex, /) -> float:
+        """Return one number."""
+        ...
+
+    def __setitem__(self, place: SupportsIndex, value: float, /) -> None:
+        """Keep one number."""
+        ...
 
 
 def inlined(function: Function) -> Function:
@@ -41,12 +52,6 @@ def ring_size(length: int) -> int:
 def past_size(length: int) -> int:
     """Return the state a `distance` or `variance` of that length needs: the newest value is at hand."""
     return length - 1
-
-
-@numba.njit(forceinline=True, error_model="numpy", fastmath={"reassoc"})
-def plus(a: float, b: float) -> float:
-    """Return a + b as a step of a sum whose order does not matter."""
-    return a + b
 
 
 @inlined
@@ -128,7 +133,7 @@ def distance(state: Row, k: int, seen: int, value: float, mean: float, length: i
     """Return the mean absolute distance of the last `length` values, this one included, from their mean."""
     distances = abs(value - mean)
     for i in range(min(seen, length - 1)):
-        distances = plus(distances, abs(state[np.uint64(k + i)] - mean))
+        distances = plus(distances, abs(kept(state, k, i) - mean))
     state[k + place(seen, length - 1)] = value
     return distances * (1.0 / length)
 
@@ -141,9 +146,23 @@ def variance(state: Row, k: int, seen: int, value: float, mean: float, length: i
     """
     squares = (value - mean) * (value - mean)
     for i in range(min(seen, length - 1)):
-        squares = plus(squares, (state[np.uint64(k + i)] - mean) * (state[np.uint64(k + i)] - mean))
+        squares = plus(squares, (kept(state, k, i) - mean) * (kept(state, k, i) - mean))
     state[k + place(seen, length - 1)] = value
     return squares * (1.0 / length)
+
+
+# The next two let a compiled loop over a ring take eight values at once: 1.2x for all of indicators_batch, see
+# tests/performance/indicator_benchmarks.py.
+@numba.njit(forceinline=True, error_model="numpy", fastmath={"reassoc"})
+def plus(a: float, b: float) -> float:
+    """Return a + b as a step of a sum whose order does not matter."""
+    return a + b
+
+
+@inlined
+def kept(state: Row, k: int, i: int) -> float:
+    """Return what is kept at k + i; the index is unsigned, so that it cannot mean "from the end"."""
+    return state[np.uint64(k + i)]
 
 
 @inlined

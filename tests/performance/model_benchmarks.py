@@ -1,4 +1,4 @@
-"""The served form of a model beside scikit-learn: one row, 500 rows, loading, and a candle close up to 500 probabilities."""
+"""The served form of a model beside scikit-learn: one row, 500 rows, loading, and a candle close to 500 answers."""
 
 import os
 import statistics

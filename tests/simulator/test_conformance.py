@@ -1,13 +1,18 @@
 """python-binance, as it is, works against the simulator: its client and its socket manager."""
 
 import asyncio
+import warnings
 
 import pytest
-from binance import AsyncClient, BinanceSocketManager
-from binance.client import Client
-from binance.exceptions import BinanceAPIException
 
 from tests.simulator_process import SimulatorProcess
+
+with warnings.catch_warnings():
+    # It leans on names that the websockets package has given up.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from binance import AsyncClient, BinanceSocketManager
+    from binance.client import Client
+    from binance.exceptions import BinanceAPIException
 
 DEADLINE_SECONDS = 30.0
 
@@ -20,7 +25,14 @@ def simulator():
 
 @pytest.fixture
 def client(simulator):
-    client = Client(ping=False)
+    # The library takes an event loop it never uses here; one that is closed again leaves nothing behind.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        client = Client(ping=False)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
     client.API_URL = f"{simulator.rest_url}/api"
     yield client
     client.close_connection()

@@ -19,15 +19,13 @@ def command(*arguments):
     )
 
 
-def market_ms(simulator):
-    with urllib.request.urlopen(f"{simulator.rest_url}/api/v3/time") as answer:
-        return json.load(answer)["serverTime"]
-
-
-def minute(simulator, open_ms):
-    path = f"/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime={open_ms}&limit=1"
-    with urllib.request.urlopen(simulator.rest_url + path) as answer:
+def get(simulator, path):
+    with urllib.request.urlopen(f"{simulator.rest_url}/api/v3/{path}") as answer:
         return json.load(answer)
+
+
+def market_ms(simulator):
+    return get(simulator, "time")["serverTime"]
 
 
 def test_help_names_every_option():
@@ -100,7 +98,7 @@ def test_the_same_candle_whatever_the_start_and_the_speed():
     candles = []
     for options in ({"start": "2026-02-01", "speed": 1}, {"start": "2026-03-05T07:00", "speed": 600, "symbols": 20}):
         with SimulatorProcess(**options) as simulator:
-            candles.append(minute(simulator, 1_769_000_040_000))
+            candles.append(get(simulator, "klines?symbol=BTCUSDT&interval=1m&startTime=1769000040000&limit=1"))
 
     assert candles[0] == candles[1] and len(candles[0]) == 1
 
@@ -145,8 +143,7 @@ def test_a_replay_says_what_it_refused_and_serves_the_rest(tmp_path):
 
 def test_a_replay_of_the_real_candles_trades_what_is_recorded_now(shared_data):
     with SimulatorProcess(replay=shared_data / "candles", speed=1) as simulator:
-        with urllib.request.urlopen(f"{simulator.rest_url}/api/v3/exchangeInfo") as answer:
-            symbols = {each["symbol"]: each["status"] for each in json.load(answer)["symbols"]}
+        symbols = {each["symbol"]: each["status"] for each in get(simulator, "exchangeInfo")["symbols"]}
 
     assert {symbol for symbol, status in symbols.items() if status == "TRADING"} == {"BTCUSDT", "ETHUSDT", "SOLUSDT"}
     assert {status for symbol, status in symbols.items() if symbol in ("ADAUSDT", "LTCUSDT")} == {"BREAK"}

@@ -1,0 +1,94 @@
+"""Starts that are refused, and starts on an exchange that comes, goes or is another one."""
+
+import sys
+
+import pytest
+
+from engine.source import free_port
+from tests.house_process import CHECKOUT, HouseProcess, environment, refused
+from tests.simulator_process import SimulatorProcess
+
+# The command of app.py with a shorter wait between two looks for Binance.
+RETRYING = [
+    sys.executable,
+    "-c",
+    f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import app, config; "
+    "sys.exit(app.Supervisor(config.config_or_exit(), print, retry_seconds=0.5).run())",
+]
+
+
+def test_wrong_settings_are_all_named_at_once(tmp_path):
+    code, said = refused(environment(tmp_path, 99999, HORIZON="1h", MARKET="moon"))
+
+    assert code == 2
+    assert all(word in said for word in ("CANDELA_PORT", "99999", "CANDELA_HORIZON", "HORIZONS", "moon"))
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    code, said = refused(environment(tmp_path, free_port(), INSTANCE_DIR=tmp_path / "file" / "instance"))
+
+    assert code == 2
+    assert str(tmp_path / "file") in said
+    assert "Traceback" not in said
+
+
+def test_an_address_others_can_reach_needs_a_password(tmp_path):
+    code, said = refused(environment(tmp_path, free_port(), HOST="0.0.0.0"))
+
+    assert code == 2
+    assert "PASSWORD" in said
+
+
+@pytest.mark.slow
+def test_a_symbol_the_exchange_does_not_have_ends_the_start(tmp_path):
+    with SimulatorProcess(symbols=5) as exchange:
+        code, said = refused(
+            environment(
+                tmp_path,
+                free_port(),
+                MARKET="binance",
+                BINANCE_REST_URL=exchange.rest_url,
+                BINANCE_STREAM_URL=exchange.stream_url,
+                SYMBOLS="BTCUSDT,NOSUCHUSDT",
+            )
+        )
+
+    assert code == 2
+    assert "NOSUCHUSDT" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_binance_that_is_away_at_start_is_waited_for(tmp_path):
+    port = free_port()
+    roots = {"BINANCE_REST_URL": f"http://127.0.0.1:{port}", "BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}"}
+    with HouseProcess(tmp_path, free_port(), MARKET="binance", **roots) as house:
+        house.wait_for("state", 20, lambda: house.get("/api/v1/status")["feed"]["state"] == "down")
+        page = house.get("/")
+
+        with SimulatorProcess(port=port, symbols=5):
+            house.wait_for("live feed", 40, lambda: house.get("/api/v1/status")["feed"]["state"] == "live")
+            status = house.get("/api/v1/status")
+
+    assert any(word in page for word in ("stale", "offline", "reconnecting"))
+    assert status["market"] == "binance"
+
+
+@pytest.mark.slow
+def test_auto_changes_to_binance_when_it_answers_and_says_so(tmp_path):
+    port = free_port()
+    roots = {"BINANCE_REST_URL": f"http://127.0.0.1:{port}", "BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}"}
+    with HouseProcess(tmp_path, free_port(), RETRYING, MARKET="auto", **roots) as house:
+        house.wait_for("simulated market", 60, lambda: house.get("/api/v1/status")["market"] == "simulated")
+        simulated = house.get("/")
+
+        with SimulatorProcess(port=port, symbols=5):
+            house.wait_for("Binance", 60, lambda: house.get("/api/v1/status")["market"] == "binance")
+            binance = house.get("/")
+
+    assert "Simulated" in simulated
+    assert "Binance" in binance
+    assert "Binance answers" in house.log()
