@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features import kernels
+from features.loop_source import SEEN, write_loop
 from market.candles import COLUMNS as CANDLE_COLUMNS
 
 Table = npt.NDArray[np.void]
@@ -115,7 +116,7 @@ class FeatureState:
 
     def seen(self, index: int) -> int:
         """Return how many closed candles of the symbol were taken in; from `WARMUP` on its rows are warm."""
-        return int(self._states[index, kernels.SEEN])
+        return int(self._states[index, SEEN])
 
     def reset(self, index: int) -> None:
         """Forget the symbol's history."""
@@ -124,7 +125,7 @@ class FeatureState:
 
 def compute_features(candles: Table) -> Rows:
     """Return the features of one symbol's history, a `CANDLES` table, oldest first: one row of `COLUMNS` a candle."""
-    return kernels.run_history(_kernel(), candle_values(candles))
+    return _kernel().run_history(candle_values(candles))
 
 
 def candle_values(candles: Table) -> Rows:
@@ -141,7 +142,7 @@ def compile_kernels() -> dict[str, float | bool]:
 @cache
 def definition_hash() -> str:
     """Return a hash of all that decides the numbers: formulas and rules. Equal hash, equal features."""
-    return kernels.fingerprint(FORMULAS, SHARED)
+    return write_loop(FORMULAS, SHARED).fingerprint()
 
 
 @cache

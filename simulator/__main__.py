@@ -84,7 +84,7 @@ def _replayed(folder: Path) -> Market:
     if not any(len(file.rows) for file in files):
         raise ConfigError(f"the replay folder {str(folder)!r} holds no usable row: see the lines above")
     tape = ReplayTape(files)
-    return Market(tape, tape.start_ms(), tape.first_ms(), f"replay of {folder.name}")
+    return Market(tape, tape.start_ms(), tape.first_ms(), f"replay of {folder.resolve().name}")
 
 
 def _start_ms(options: argparse.Namespace, market: Market) -> int:

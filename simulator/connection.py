@@ -11,7 +11,7 @@ from simulator.messages import Message, control_frame
 MOST_STREAMS = 1_024
 MOST_COMMANDS_A_SECOND = 5
 PING, PONG = 0x9, 0xA
-_GOODBYE_SECONDS = 1.0
+_GOODBYE_SECONDS = 0.5
 _CROWDED_BYTES = 1 << 20  # in the socket's buffer: from here on the newest open states only
 _HOPELESS_BYTES = 32 << 20  # of closed candles waiting for a reader that takes nothing
 

@@ -85,4 +85,4 @@ class _Lines:
 
 def _quads(values: np.ndarray) -> np.ndarray:
     """Return numbers below 10,000 as four digits each."""
-    return _QUADS[values].view(np.uint8).reshape(-1, 4)
+    return np.asarray(_QUADS[values].view(np.uint8).reshape(-1, 4))

@@ -51,7 +51,7 @@ class Heartbeat:
 
 def write_heartbeat(file: Path, heartbeat: Heartbeat) -> None:
     """Replace the file in one step, so that a reader or a crash never meets half of it."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f"{file.name}.tmp")
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump(asdict(heartbeat), stream)
         stream.flush()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from simulator.rest import Rest
 from simulator.sockets import Patience, Sockets
 from simulator.weights import WeightLimit
 
+logger = logging.getLogger(__name__)
+
 _HEARTBEAT_SECONDS = 1.0
-_GOODBYE_SECONDS = 1.0
+_GOODBYE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ async def running(exchange: Exchange, place: Place) -> AsyncIterator[Served]:
     try:
         site = web.TCPSite(runner, place.host, place.port)
         await _start(site, place)
+        if place.state_file is not None:
+            _first_beat(exchange, place.state_file, place.market)
         async with _tasks(pump, sockets, exchange, place):
             host, port = runner.addresses[0][:2]
             yield Served(host, port)
@@ -86,12 +91,25 @@ async def _start(site: web.TCPSite, place: Place) -> None:
         ) from error
 
 
+def _first_beat(exchange: Exchange, file: Path, market: str) -> None:
+    try:
+        _beat(exchange, file, market)
+    except OSError as error:
+        raise ConfigError(
+            f"the state file {str(file)!r} cannot be written ({error.strerror}): choose another"
+        ) from error
+
+
 @contextlib.asynccontextmanager
 async def _tasks(pump: Pump, sockets: Sockets, exchange: Exchange, place: Place) -> AsyncIterator[None]:
+    """Run what goes on by itself; when one of it fails, so does the block."""
     works = [pump.run(), pump.look_ahead(), sockets.watch()]
     if place.state_file is not None:
         works.append(_keep_heartbeat(exchange, place.state_file, place.market))
     tasks = [asyncio.create_task(work) for work in works]
+    block = asyncio.current_task()
+    for task in tasks:
+        task.add_done_callback(lambda ended: None if ended.cancelled() or block is None else block.cancel())
     try:
         yield
     finally:
@@ -102,8 +120,21 @@ async def _tasks(pump: Pump, sockets: Sockets, exchange: Exchange, place: Place)
                 raise outcome
 
 
+def _beat(exchange: Exchange, file: Path, market: str) -> None:
+    clock = exchange.clock
+    write_heartbeat(file, Heartbeat(market, clock.now_ms(), round(time.time() * 1_000), clock.speed))
+
+
 async def _keep_heartbeat(exchange: Exchange, file: Path, market: str) -> None:
+    is_written = True
     while True:
-        clock = exchange.clock
-        write_heartbeat(file, Heartbeat(market, clock.now_ms(), round(time.time() * 1_000), clock.speed))
         await asyncio.sleep(_HEARTBEAT_SECONDS)
+        try:
+            # In a thread: a disk that takes its time must not hold up a closing candle.
+            await asyncio.to_thread(_beat, exchange, file, market)
+        except OSError as error:
+            if is_written:
+                logger.warning("state not written file=%s reason=%s", file, error.strerror)
+            is_written = False
+        else:
+            is_written = True

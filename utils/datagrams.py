@@ -10,6 +10,7 @@ import os
 import socket
 import tempfile
 import threading
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -92,7 +93,7 @@ class Mailbox:
         self._socket.settimeout(timeout_seconds)
         try:
             datagram = self._socket.recv(MAX_BYTES + _HEADER_BYTES)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
         number = int.from_bytes(datagram[:_HEADER_BYTES], "big")
         if self._last_number is not None and number > self._last_number + 1:

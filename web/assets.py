@@ -77,12 +77,8 @@ def _folder() -> Path:
 
 
 def _file(folder: Path, name: str) -> Response:
-    path = (folder / name).resolve()
-    if (
-        not path.is_relative_to(folder.resolve())
-        or not path.is_file()
-        or any(p.startswith(".") for p in path.parts[-2:])
-    ):
+    path = _path(folder, name)
+    if path is None:
         abort(404, description=f"there is no static file {name[:80]!r}")
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     found = path.stat()
@@ -93,6 +89,15 @@ def _file(folder: Path, name: str) -> Response:
     if encoding:
         answer.headers["Content-Encoding"] = encoding
     return tagged(answer, f"{found.st_mtime_ns:x}-{found.st_size:x}")
+
+
+def _path(folder: Path, name: str) -> Path | None:
+    """Return the file of this name inside the folder; None when there is none, or it is hidden."""
+    parts = name.split("/")
+    if "\0" in name or any(part in ("", "..") or part.startswith(".") for part in parts):
+        return None
+    path = folder.joinpath(*parts)
+    return path if path.is_file() else None
 
 
 @lru_cache(maxsize=64)

@@ -93,6 +93,25 @@ class Stream:
             return taken
 
 
+class Frames:
+    """The frames of one open stream; closing it frees its place, also when nobody has begun to read."""
+
+    def __init__(self, frames: Iterator[bytes], leave: Callable[[], None]) -> None:
+        """Hand out `frames`; call `leave` once they are not wanted any more."""
+        self._frames = frames
+        self._leave = leave
+
+    def __iter__(self) -> "Frames":
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Give the place back."""
+        self._leave()
+
+
 class Live:
     """The streams of this process and the one thread that feeds them; it starts with the first stream."""
 
@@ -109,7 +128,7 @@ class Live:
         self._mailbox: Mailbox | None = None
         self._is_over = threading.Event()
 
-    def open(self, last_version: int | None) -> Iterator[bytes]:
+    def open(self, last_version: int | None) -> "Frames":
         """Return the frames of a new stream, from the event after `last_version` on when that is given.
 
         StreamsFullError when `MAX_STREAMS` are open.
@@ -121,9 +140,12 @@ class Live:
             self._start()
             self._streams.add(stream)
             missed = self._since(last_version)
-        if missed is None:
-            missed = self._everything()
-        return self._frames(stream, missed)
+        try:
+            missed = self._everything() if missed is None else missed
+        except MarketError:
+            self._leave(stream)
+            raise
+        return Frames(self._frames(stream, missed), lambda: self._leave(stream))
 
     def close(self) -> None:
         """End every stream and the thread."""
@@ -133,26 +155,26 @@ class Live:
                 stream.close()
 
     def _frames(self, stream: Stream, missed: list[bytes]) -> Iterator[bytes]:
-        try:
-            yield b"retry: %d\n\n" % RETRY_MS
-            yield from missed
-            yield self._status_frame()
-            ends_s = self._monotonic() + LIFETIME_SECONDS
-            quiet_s = self._monotonic() + HEARTBEAT_SECONDS
-            # When the server's main thread is over the process waits for this one: let it go.
-            while self._monotonic() < ends_s and threading.main_thread().is_alive():
-                frames = stream.take(_LOOK_SECONDS)
-                if frames is None:
-                    return
-                if frames:
-                    yield b"".join(frames)
-                    quiet_s = self._monotonic() + HEARTBEAT_SECONDS
-                elif self._monotonic() >= quiet_s:
-                    yield b": still here\n\n"
-                    quiet_s = self._monotonic() + HEARTBEAT_SECONDS
-        finally:
-            with self._lock:
-                self._streams.discard(stream)
+        yield b"retry: %d\n\n" % RETRY_MS
+        yield from missed
+        yield self._status_frame()
+        ends_s = self._monotonic() + LIFETIME_SECONDS
+        quiet_s = self._monotonic() + HEARTBEAT_SECONDS
+        # When the server's main thread is over the process waits for this one: let it go.
+        while self._monotonic() < ends_s and threading.main_thread().is_alive():
+            frames = stream.take(_LOOK_SECONDS)
+            if frames is None:
+                return
+            if frames:
+                yield b"".join(frames)
+                quiet_s = self._monotonic() + HEARTBEAT_SECONDS
+            elif self._monotonic() >= quiet_s:
+                yield b": still here\n\n"
+                quiet_s = self._monotonic() + HEARTBEAT_SECONDS
+
+    def _leave(self, stream: Stream) -> None:
+        with self._lock:
+            self._streams.discard(stream)
 
     def _start(self) -> None:
         if self._mailbox is None:

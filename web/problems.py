@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from flask import Flask, Response, g, has_request_context, render_template, request
+from flask import Flask, Response, current_app, g, has_request_context, render_template, request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import HTTPException
 
@@ -125,7 +125,10 @@ def _answer(status: int, code: str, detail: str, headers: dict[str, str], more: 
     if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz"):
         return problem_json(status, code, detail, headers, more)
     logger.info("page refused id=%s status=%d code=%s path=%s", error_id(), status, code, request.path[:200])
-    page = render_template("error.html", status=status, code=code, detail=detail, more={**more, "id": error_id()})
+    if status == 500:
+        page = current_app.jinja_env.get_template("broken.html").render(status=status, id=error_id())
+    else:
+        page = render_template("error.html", status=status, code=code, detail=detail, more={**more, "id": error_id()})
     return Response(page, status, headers, mimetype="text/html")
 
 

@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
@@ -35,6 +36,7 @@ SKILL_AGE_SECONDS = 10.0
 class _Venue:
     """The stores of one market's database."""
 
+    engine: Engine
     candles: CandleStore
     predictions: PredictionStore
     skills: SkillStore
@@ -62,6 +64,13 @@ class Stores:
         """Believe this of the engine until it has written its first heartbeat."""
         before = Heartbeat(interval=interval, horizons=tuple(horizons), market=market)
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, before)
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        with self._lock:
+            for venue in self._venues.values():
+                venue.engine.dispose()
+            self._venues.clear()
 
     # the engine
 
@@ -216,7 +225,7 @@ class Stores:
             return question(venue)
         except SourceUnavailable:
             return empty
-        except OperationalError as error:
+        except DatabaseError as error:
             raise SourceUnavailable(f"the database cannot be read now: {error.orig}") from error
 
     def _venue(self) -> _Venue | None:
@@ -228,6 +237,7 @@ class Stores:
             if key not in self._venues:
                 engine = open_database(self._instance_dir / f"{beat.venue}.db", is_read_only=True)
                 self._venues[key] = _Venue(
+                    engine,
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),

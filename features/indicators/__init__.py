@@ -14,7 +14,7 @@ any line of another indicator (`sma_20`, or `sma` for the one of its own length)
 `lines`   names of the numbers, when the rule returns a tuple of several; else the line is called like the rule
 `lengths` makes one line for each length (`sma_10`, `sma_20`); the rule gets it as `length`, constant once compiled
 
-Rules are compiled for all symbols and for history by `features/kernels.py`, which also caches them on disk.
+`features/loop_source.py` calls the rules in one loop, `features/kernels.py` compiles it and keeps it on disk.
 """
 
 from collections.abc import Callable

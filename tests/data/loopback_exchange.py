@@ -44,7 +44,7 @@ _NAMES = ("open", "high", "low", "close", "volume")
 
 
 class LoopbackExchange:
-    """Serves what it is given; `answers[path]` holds (status, body, headers) that come before the true ones."""
+    """Serves what it is given; `answers[path]` holds what comes next: (status, body, headers), or None for the truth."""
 
     def __init__(self, symbols=("BTCUSDT", "ETHUSDT")):
         self.symbols = dict.fromkeys(symbols, "TRADING")
@@ -122,32 +122,34 @@ class LoopbackExchange:
         app.router.add_get("/stream", self._stream)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await self._site.start()
         self.port = self._runner.addresses[0][1]
 
     async def _shut(self):
+        # First nobody comes in any more; whoever is on the way in arrives, and leaves with the others.
+        await self._site.stop()
+        await asyncio.sleep(0.01)
         await self._cut()
         await self._runner.cleanup()
+        for transport in list(self._loop._transports.values()):
+            transport.abort()
+        await asyncio.sleep(0)
 
     async def _let_go(self):
-        # A client may have been let in at the very moment the door was shut; the loop knows every socket there is.
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for transport in list(self._loop._transports.values()):
-            transport.abort()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     async def _answer(self, request):
         path = request.match_info["path"]
         with self.changed:
             self.requests.append((path, dict(request.query)))
             self.changed.notify_all()
-        if self.answers[path]:
-            status, body, headers = self.answers[path].popleft()
+        answer = self.answers[path].popleft() if self.answers[path] else None
+        if answer is not None:
+            status, body, headers = answer
             return web.Response(status=status, body=body, headers=headers)
         return web.json_response(self._true(path, request.query), headers={"X-MBX-USED-WEIGHT-1M": "7"})
 

@@ -17,7 +17,7 @@ def lines_of(every_line):
     """Return a function: candles -> line -> its numbers."""
 
     def compute(candles):
-        rows = kernels.run_history(every_line, candle_values(candles))
+        rows = every_line.run_history(candle_values(candles))
         return dict(zip(every_line.columns, rows.T, strict=True))
 
     return compute

@@ -4,8 +4,10 @@ import sys
 import numpy as np
 import pytest
 
+from features import indicators
 from features.feature_engineering import (
     COLUMNS,
+    FORMULAS,
     SCALE,
     WARMUP,
     FeatureState,
@@ -149,3 +151,15 @@ def test_compiling_tells_how_long_it_took():
 
     assert told["seconds"] > 0
     assert isinstance(told["cached"], bool)
+
+
+def test_every_column_and_line_is_documented():
+    text = (CHECKOUT / "docs" / "features.md").read_text(encoding="utf-8")
+
+    assert [name for name in (*COLUMNS, *indicators.by_line()) if f"`{name}`" not in text] == []
+
+
+def test_every_formula_is_documented_as_it_is():
+    text = (CHECKOUT / "docs" / "features.md").read_text(encoding="utf-8")
+
+    assert [name for name, formula in FORMULAS.items() if f"| `{name}` | `{formula}` |" not in text] == []

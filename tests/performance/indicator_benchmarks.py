@@ -89,14 +89,14 @@ def _market():
 def _gate(kernel):
     """Return "passed" when lines equal TA-Lib, and the deviation of a quiet market exact arithmetic, or "failed"."""
     candles = walk(CANDLES)
-    drawn = dict(zip(kernel.columns, kernels.run_history(kernel, candle_values(candles)).T, strict=True))
+    drawn = dict(zip(kernel.columns, kernel.run_history(candle_values(candles)).T, strict=True))
     worst = max(value for line, value in distances(drawn, candles).items())
     return "passed" if max(worst, _quiet_error(kernel)) <= TOLERANCE else "failed"
 
 
 def _quiet_error(kernel):
     candles = quiet(200)
-    drawn = kernels.run_history(kernel, candle_values(candles))[-1, LINES.index("deviation_20")]
+    drawn = kernel.run_history(candle_values(candles))[-1, LINES.index("deviation_20")]
     window = [Fraction(float(close)) for close in candles["close"][-20:]]
     mean = sum(window) / 20
     return abs(drawn / float(sum((close - mean) ** 2 for close in window) / 20) ** 0.5 - 1)

@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 
+from simulator.__main__ import main
 from tests.simulator_process import CHECKOUT, SimulatorProcess
 
 
@@ -51,15 +52,23 @@ def test_help_names_every_option():
         (("--port", "0", "--start", "2001-01-01"), "2023-01-01"),
         (("--port", "0", "--replay", "/nowhere"), "'/nowhere'"),
         (("--port", "0", "--colour", "red"), "--colour"),
+        (("--port", "0", "--state", "/nowhere/market.json"), "'/nowhere/market.json'"),
         (("--port", "0", "--host", "203.0.113.5"), "203.0.113.5"),
     ],
 )
-def test_bad_arguments_are_one_sentence_and_exit_two(arguments, named):
-    result = command(*arguments)
+def test_bad_arguments_are_one_sentence_and_exit_two(arguments, named, capsys):
+    assert exit_code(arguments) == 2
 
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert named in result.stderr and len(result.stderr.strip().splitlines()) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert named in said.err and len(said.err.strip().splitlines()) == 1
+
+
+def exit_code(arguments):
+    try:
+        return main(list(arguments))
+    except SystemExit as end:
+        return end.code
 
 
 def test_a_taken_port_is_one_sentence_and_exit_two():
@@ -86,6 +95,24 @@ def test_the_ready_line_tells_everything_a_program_needs():
 def test_a_signal_ends_it_in_good_order(number, code):
     with SimulatorProcess(symbols=2) as simulator:
         assert simulator.stop(number) == code
+        assert simulator.process.stderr.read() == ""
+
+
+def test_it_ends_in_time_while_clients_listen_and_one_of_them_reads_nothing():
+    with (
+        SimulatorProcess(symbols=2, speed=3_600) as simulator,
+        socket.create_connection(("127.0.0.1", simulator.port)) as stalled,
+    ):
+        stalled.sendall(
+            b"GET /ws/btcusdt@kline_1s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert stalled.recv(12) == b"HTTP/1.1 101"
+
+        started = time.monotonic()
+
+        assert simulator.stop() == 0
+        assert time.monotonic() - started < 5.0
         assert simulator.process.stderr.read() == ""
 
 

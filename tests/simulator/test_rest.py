@@ -102,6 +102,7 @@ def test_both_ends_are_inclusive(get):
 def test_the_future_and_the_time_before_the_market_are_empty(get):
     assert klines(get, startTime=START_MS + 10 * MINUTE_MS) == []
     assert klines(get, endTime=1_000_000) == []
+    assert klines(get, startTime="9" * 20) == klines(get, startTime="9" * 20, interval="1M") == []
     assert klines(get, startTime=START_MS - MINUTE_MS, endTime=START_MS - 2 * MINUTE_MS) == []
 
 

@@ -1,0 +1,206 @@
+import csv
+import io
+
+import pytest
+
+from data.ledger_rows import FIELDS
+
+TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models")
+API = "/api/v1"
+
+
+def rows_of(answer):
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_empty_before_the_first_start(house, table):
+    answer = house.get(f"{API}/{table}")
+
+    assert (answer.status_code, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_there_as_csv_with_the_same_rows(lively, table):
+    items = lively.items(f"{API}/{table}")
+    rows = rows_of(lively.get(f"{API}/{table}.csv"))
+
+    assert len(rows) == len(items)
+    for row, item in zip(rows, items, strict=True):
+        assert set(item) <= set(row)
+
+
+def test_status_has_the_promised_keys(lively):
+    status = lively.get(f"{API}/status").json
+
+    assert list(status) == ["market", "server_time", "version", "interval", "horizons", "feed", "symbols", "engine"]
+    assert status["market"] == "simulated"
+    assert status["server_time"] == "2025-11-20T12:00:00.000Z"
+    assert status["feed"]["state"] == "live"
+    assert status["symbols"][0] == {
+        "symbol": "BTCUSDT",
+        "state": "live",
+        "last_candle_open": "2025-11-20T11:55:00.000Z",
+        "data_age_s": 0.5,
+    }
+    assert status["engine"]["alive"] is True
+    assert status["engine"]["uptime_s"] == 60.0
+
+
+def test_server_time_runs_at_the_markets_speed(lively):
+    lively.now_s += 2
+
+    assert lively.get(f"{API}/status").json["server_time"] == "2025-11-20T12:02:00.000Z"
+
+
+def test_symbols_tell_their_order_rules(lively):
+    first = lively.items(f"{API}/symbols")[0]
+
+    assert (first["symbol"], first["base"], first["quote"], first["status"]) == ("BTCUSDT", "BTC", "USDT", "TRADING")
+    assert (first["price_digits"], first["tick_size"], first["step_size"], first["min_notional"]) == (
+        2,
+        0.01,
+        0.001,
+        5.0,
+    )
+
+
+def test_a_candle_carries_open_and_close_time(lively):
+    (last,) = lively.items(f"{API}/candles/BTCUSDT?limit=1")
+
+    assert list(last) == ["open_time", "open", "high", "low", "close", "volume", "close_time"]
+    assert (last["open_time"], last["close_time"]) == ("2025-11-20T11:55:00.000Z", "2025-11-20T11:59:59.999Z")
+
+
+def test_candles_are_cut_by_iso_time_or_milliseconds(lively):
+    iso = lively.items(f"{API}/candles/BTCUSDT?start=2025-11-20T11:00:00Z&end=2025-11-20T11:15:00Z")
+    ms = lively.items(f"{API}/candles/BTCUSDT?start=1763636400000&end=1763637300000")
+
+    assert [row["open_time"][11:16] for row in iso] == ["11:00", "11:05", "11:10"]
+    assert iso == ms
+
+
+def test_predictions_are_the_newest_of_each_symbol_and_horizon(lively):
+    items = lively.items(f"{API}/predictions")
+
+    assert [(row["symbol"], row["horizon"]) for row in items] == [
+        ("BTCUSDT", "1h"),
+        ("BTCUSDT", "4h"),
+        ("DOGEUSDT", "1h"),
+        ("EDGEUSDT", "1h"),
+    ]
+    assert tuple(items[0]) == FIELDS
+    assert items[0]["probability_up"] == 0.52
+    assert (items[1]["probability_up"], items[1]["reason"]) == (None, "too few candles")
+
+
+@pytest.mark.parametrize("path", ["predictions", "ledger"])
+def test_pages_follow_each_other_without_a_gap(lively, path):
+    whole = lively.items(f"{API}/{path}?limit=500")
+
+    found, query = [], "limit=3"
+    while query:
+        page = lively.get(f"{API}/{path}?{query}").json
+        found += page["items"]
+        query = page["next_cursor"] and f"limit=3&cursor={page['next_cursor']}"
+
+    assert found == whole
+
+
+def test_a_csv_page_links_to_the_next_one(lively):
+    first = lively.get(f"{API}/ledger.csv?limit=3")
+    link = first.headers["Link"]
+
+    second = rows_of(lively.get(link[1 : link.index(">")]))
+
+    assert 'rel="next"' in link
+    assert [row["id"] for row in second] == [row["id"] for row in lively.items(f"{API}/ledger")[3:6]]
+
+
+def test_fields_are_chosen(lively):
+    answer = lively.get(f"{API}/predictions?fields=symbol,probability_up&symbol=EDGEUSDT")
+
+    assert answer.json["items"] == [{"symbol": "EDGEUSDT", "probability_up": 0.71}]
+    assert lively.get(f"{API}/ledger.csv?fields=symbol,id&limit=1").text.startswith("symbol,id\r\n")
+
+
+def test_one_row_comes_with_what_its_model_saw(lively):
+    row = lively.items(f"{API}/predictions?symbol=BTCUSDT")[0]
+
+    answer = lively.get(f"{API}/predictions/{row['id']}")
+
+    assert answer.json == {**row, "inputs": {"rsi": 51.5, "roc": None}}
+
+
+def test_the_ledger_is_filtered(lively):
+    scored = lively.items(f"{API}/ledger?state=scored&symbol=EDGEUSDT&horizon=1h&origin=replayed")
+    other = lively.items(f"{API}/ledger?model=hist_gradient_boosting-1h-000000000000")
+
+    assert len(scored) == 8
+    assert all(row["outcome_return_bps"] is not None for row in scored)
+    assert other == []
+
+
+def test_skill_is_pooled_by_horizon(lively):
+    (pooled,) = lively.items(f"{API}/skill?by=horizon&origin=replayed")
+
+    assert (pooled["symbol"], pooled["horizon"], pooled["n"]) == (None, "1h", 24)
+    assert len(lively.items(f"{API}/skill")) == 3
+
+
+def test_a_damaged_model_file_is_an_item_with_its_reason(lively):
+    folder = lively.config.SAVED_MODELS_DIR
+    folder.mkdir()
+    (folder / "random_forest-1h-0123456789ab.json").write_text("{")
+
+    (card,) = lively.items(f"{API}/models")
+
+    assert (card["file"], card["state"]) == ("random_forest-1h-0123456789ab.json", "refused")
+    assert "not JSON" in card["reason"]
+
+
+@pytest.mark.parametrize(
+    "path", ["predictions", "ledger", "skill", "symbols", "candles/BTCUSDT", "models", "ledger.csv"]
+)
+def test_an_unchanged_answer_is_not_sent_again(lively, path):
+    first = lively.get(f"{API}/{path}")
+    again = lively.get(f"{API}/{path}", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_a_changed_ledger_is_sent_again(lively):
+    tag = lively.get(f"{API}/predictions").headers["ETag"]
+    lively.publish(lively.prediction("BTCUSDT", "1h", 1_763_640_000_000, 0.6))
+
+    assert lively.get(f"{API}/predictions", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_numbers_that_are_not_finite_are_null(lively):
+    lively.publish(lively.prediction("BTCUSDT", "1h", 1_763_640_000_000, 0.6, low_bps=float("-inf")))
+
+    answer = lively.get(f"{API}/predictions?symbol=BTCUSDT&horizon=1h")
+
+    assert answer.json["items"][0]["low_bps"] is None
+    assert "Infinity" not in answer.text
+
+
+def test_text_in_csv_is_no_formula(lively):
+    lively.publish(lively.prediction("BTCUSDT", "1h", 1_763_640_000_000, 0.4, model='=HYPERLINK("x")'))
+
+    (row,) = rows_of(lively.get(f"{API}/predictions.csv?symbol=BTCUSDT&horizon=1h"))
+
+    assert row["model"] == '\'=HYPERLINK("x")'
+    assert float(row["expected_return_bps"]) == pytest.approx(-40)
+
+
+def test_the_description_names_every_path_and_argument(lively):
+    spec = lively.get(f"{API}/openapi.json").json
+
+    paths = {path.removeprefix(API) for path in spec["paths"]}
+    assert spec["openapi"].startswith("3.1")
+    assert {"/status", "/symbols", "/candles/{symbol}", "/predictions", "/predictions/{id_}", "/ledger"} <= paths
+    assert {"/skill", "/models", "/stream", "/predictions.csv", "/candles/{symbol}.csv"} <= paths
+    named = {entry["name"] for entry in spec["paths"][f"{API}/ledger"]["get"]["parameters"]}
+    assert named == {"symbol", "horizon", "model", "origin", "state", "limit", "cursor", "fields"}

@@ -1,0 +1,205 @@
+import re
+
+import pytest
+
+from market.predictions import Origin, Reason
+
+T0 = 1_763_640_000_000
+HOUR_MS = 3_600_000
+
+
+def row(page, symbol):
+    """Return the table row of a symbol."""
+    return re.search(rf'<tr id="r-{symbol}".*?</tr>', page, re.DOTALL)[0]
+
+
+def words(markup):
+    return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
+
+
+def order(page):
+    return re.findall(r'<tr id="r-(\w+)"', page)
+
+
+def test_a_row_shows_price_probability_edge_verdict_skill_and_age(lively):
+    line = row(lively.get("/?horizon=1h").text, "EDGEUSDT")
+
+    assert "2\u202f547.61" in line
+    assert re.search(r'data-kind="probability">71.0%<', line)
+    assert "+60.0" in line
+    assert 'class="verdict verdict-up"' in line
+    assert 'data-n="8"' in line
+    assert "control" in line
+    assert "<polyline" in line
+
+
+def test_rows_are_sorted_by_edge_then_by_symbol(lively):
+    assert order(lively.get("/?horizon=1h").text) == ["EDGEUSDT", "DOGEUSDT", "BTCUSDT"]
+    assert order(lively.get("/?horizon=4h").text) == ["BTCUSDT", "DOGEUSDT", "EDGEUSDT"]
+
+
+def test_an_abstention_says_why(lively):
+    page = lively.get("/?horizon=1h").text
+    other = lively.get("/?horizon=4h").text
+
+    assert "abstain , cost" in words(row(page, "BTCUSDT"))
+    assert "abstain , too few candles" in words(row(other, "BTCUSDT"))
+    assert "abstain , no prediction yet" in words(row(other, "EDGEUSDT"))
+
+
+@pytest.mark.parametrize("state", ["stale", "gapped", "closed"])
+def test_what_is_not_fresh_is_silent(lively, state):
+    lively.states["EDGEUSDT"] = state
+    lively.beat()
+
+    page = lively.get("/?horizon=1h").text
+
+    line = row(page, "EDGEUSDT")
+    assert "%" not in words(line).split("2\u202f547.61")[-1].replace("\u22121.25%", "")
+    assert f"abstain , {state}" in words(line)
+    assert order(page)[-1] == "EDGEUSDT"
+    assert "2 of 3 fresh" in words(page)
+
+
+def test_a_prediction_of_an_earlier_candle_is_not_shown_as_now(lively):
+    lively.market_ms = T0 + 2_500_000
+    lively.beat()
+
+    assert "abstain , stale" in words(row(lively.get("/?horizon=1h").text, "EDGEUSDT"))
+
+
+@pytest.mark.parametrize(
+    ("feed", "seconds", "word"),
+    [
+        ({"state": "stale"}, 0, "stale"),
+        ({"state": "down"}, 0, "offline"),
+        ({"state": "connecting", "last_message_mono_s": None}, 0, "offline"),
+        ({}, 130, "offline"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/s/BTCUSDT", "/nope"])
+def test_every_page_says_in_words_when_the_feed_is_not_live(lively, path, feed, seconds, word):
+    lively.beat(feed=feed)
+    lively.now_s += seconds
+
+    page = lively.get(path).text
+
+    notice = words(re.search(r'<div id="notice".*?</p>', page, re.DOTALL)[0])
+    assert word in notice
+    assert re.search(r"\b\d+ (s|min)\b", notice)
+
+
+def test_a_live_page_has_no_notice(lively):
+    notice = re.search(r'<div id="notice" data-live>(.*?)</div>', lively.get("/").text, re.DOTALL)[1]
+
+    assert notice.strip() == ""
+
+
+def test_every_score_and_every_percentage_is_marked(lively):
+    for path in ("/", "/?horizon=1h", "/s/EDGEUSDT?horizon=1h", "/s/BTCUSDT?horizon=4h"):
+        page = lively.get(path).text
+        body = page[page.index("<main") : page.index("</main>")]
+        stack, unmarked = [], []
+        for tag, text in re.findall(r"(<[^>]+>)|([^<]+)", body):
+            if text:
+                if "%" in text and not any(re.search(r"data-(n|kind)=", opened) for opened in stack):
+                    unmarked.append(text)
+            elif tag.startswith("</"):
+                stack.pop()
+            elif not re.match(r"<(input|br|path|rect|circle|use|polyline)\b", tag):
+                stack.append(tag)
+        assert unmarked == []
+
+
+def test_the_strip_tells_skill_with_its_n_interval_and_origin(lively):
+    strip = re.search(r'id="c-skill".*?</div>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
+
+    assert "replayed" in strip
+    assert 'data-n="24"' in strip
+    assert "n 24" in strip
+    assert "no measurable edge" in strip
+
+
+def test_the_tape_shows_resolved_calls(lively):
+    tape = re.search(r'id="tape".*?</section>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
+
+    assert 'data-n="10"' in tape
+    assert tape.count("<li") == 10
+    assert "BTC" not in words(tape)  # it only ever abstained
+
+
+def test_live_scores_take_over_when_there_are_enough(lively):
+    rows = [
+        lively.prediction("BTCUSDT", "1h", T0 - hours * HOUR_MS, 0.55, origin=Origin.LIVE) for hours in range(10, 45)
+    ]
+    lively.add_candles(700, seed=9)
+    lively.ledger.add_replayed(rows, [])
+    lively.ledger.score(T0)
+
+    assert "1 h, live" in words(lively.get("/?horizon=1h").text)
+
+
+def test_the_countdown_is_market_time(lively):
+    lively.now_s += 2
+
+    page = lively.get("/").text
+
+    assert "next in 3:00" in page
+    assert 'data-burn width="180"' in page
+
+
+def test_rows_are_filtered_and_chosen_by_the_address(lively):
+    assert order(lively.get("/?horizon=1h&filter=oge").text) == ["DOGEUSDT"]
+    assert order(lively.get("/?horizon=1h&show=signals").text) == ["EDGEUSDT", "DOGEUSDT"]
+    assert "No symbol contains XYZ." in lively.get("/?filter=XYZ").text
+
+
+@pytest.mark.parametrize("query", ["horizon=7h", "show=everything"])
+def test_an_address_that_means_nothing_is_refused_with_what_is_allowed(lively, query):
+    answer = lively.get(f"/?{query}")
+
+    assert answer.status_code == 400
+    assert "allowed:" in answer.text
+
+
+def test_the_first_start_says_what_is_going_on(house):
+    page = house.get("/").text
+
+    assert "No predictions yet: the engine is starting." in words(page).replace(" .", ".")
+
+
+def test_the_first_training_shows_how_far_it_is(house):
+    house.add_candles(5)
+    house.publish(house.prediction(up=None, reason=Reason.MODEL_MISSING))
+    house.beat(training={"step": "training 4h", "done": 3, "total": 12, "eta_s": 40})
+
+    page = house.get("/?horizon=1h").text
+
+    assert "No predictions yet: training 4h." in words(page).replace(" .", ".")
+    assert "in about 40 s" in words(page)
+    assert '<rect class="f" width="100.0"' in page
+    assert "abstain , model missing" in words(row(page, "BTCUSDT"))
+
+
+def test_a_training_that_has_not_told_anything_yet_is_shown_too(house):
+    house.beat(training={"step": None, "done": None, "total": None, "eta_s": None})
+
+    assert house.get("/").status_code == 200
+
+
+def test_the_theme_comes_from_the_cookie(lively):
+    client = lively.site.test_client()
+
+    assert '<html lang="en">' in client.get("/").text
+    client.set_cookie("candela-theme", "dark")
+    assert '<html lang="en" data-theme="dark">' in client.get("/").text
+    client.set_cookie("candela-theme", '"><script>')
+    assert '<html lang="en">' in client.get("/").text
+
+
+def test_the_same_page_is_not_sent_twice(lively):
+    tag = lively.get("/").headers["ETag"]
+
+    assert lively.get("/", headers={"If-None-Match": tag}).status_code == 304
+    lively.now_s += 1.4
+    assert lively.get("/", headers={"If-None-Match": tag}).status_code == 200

@@ -1,0 +1,113 @@
+import re
+
+import pytest
+
+T0 = 1_763_640_000_000
+
+
+def words(markup):
+    return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
+
+
+def test_the_sum_adds_up(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    total = re.search(r'<dl class="sum">(.*?)</dl>', page, re.DOTALL)[1]
+    figures = [float(text.replace("\u2212", "-")) for text in re.findall(r"<dd[^>]*>([+\u2212][\d.]+)", total)]
+    *parts, edge = figures
+    assert parts == [84.0, -20.0, -4.0]
+    assert edge == pytest.approx(sum(parts))
+
+
+def test_a_call_down_is_worth_the_size_of_its_move(lively):
+    total = words(lively.get("/s/DOGEUSDT?horizon=1h").text)
+
+    assert "Expected move \u221276.0 bps Its size, as a call down +76.0" in total
+    assert "Edge after costs +52.0 bps" in total
+
+
+def test_costs_of_another_day_are_not_split(lively):
+    lively.publish(lively.prediction("BTCUSDT", "1h", T0, 0.7, cost_bps=30.0, edge_bps=50.0))
+
+    page = words(lively.get("/s/BTCUSDT?horizon=1h").text)
+
+    assert "Costs as set when it was made \u221230.0" in page
+
+
+def test_the_probability_is_a_sentence_with_price_and_time(lively):
+    page = words(lively.get("/s/EDGEUSDT?horizon=1h").text)
+
+    assert "chance that EDGEUSDT closes above 100.00 at 20 Nov, 13:00 UTC." in page
+    assert "80% range +4 to +164 bps: 100.04 to 101.64." in page
+
+
+def test_the_ladder_has_every_horizon(lively):
+    page = lively.get("/s/BTCUSDT?horizon=1h").text
+
+    assert re.findall(r'<tr id="h-(\w+)"', page) == ["1h", "4h"]
+    assert 'id="h-1h" data-live aria-current="true"' in page
+
+
+def test_scored_rows_lead_to_their_ledger_row(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    scored = re.search(r'<section class="card" id="scored".*?</section>', page, re.DOTALL)[0]
+    ids = re.findall(r"/api/v1/predictions/([\w-]+)", scored)
+    assert len(ids) == 8
+    assert lively.get(f"/api/v1/predictions/{ids[0]}").json["symbol"] == "EDGEUSDT"
+    assert re.search(r'data-n="8">\d of 8 calls hit', scored)
+
+
+def test_without_javascript_there_is_a_drawing_and_a_table(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h&interval=15m").text
+
+    assert 'class="body-up"' in page
+    assert 'class="cone"' in page
+    assert "The last 15 m candles" in page
+    assert page.count("<tr><td>20 Nov") == 24
+
+
+def test_a_silent_symbol_shows_no_forecast(lively):
+    lively.states["EDGEUSDT"] = "gapped"
+    lively.beat()
+
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    assert "Candles are missing" in page
+    assert 'data-kind="probability">71.0%' not in page
+    assert 'class="cone"' not in page
+
+
+def test_a_symbol_without_candles_has_a_page(house):
+    house.beat()
+
+    assert "the history is being fetched" in house.get("/s/BTCUSDT").text
+
+
+@pytest.mark.parametrize("query", ["horizon=7h", "interval=1m", "interval=7m"])
+def test_an_address_that_means_nothing_is_refused(lively, query):
+    assert lively.get(f"/s/BTCUSDT?{query}").status_code == 400
+
+
+def test_an_unknown_symbol_gets_help(lively):
+    answer = lively.get("/s/DOGEUSD")
+
+    assert answer.status_code == 404
+    assert "DOGEUSD is not a symbol here" in answer.text
+    assert 'href="/s/DOGEUSDT"' in answer.text
+    assert "follows 3 pairs" in answer.text
+
+
+@pytest.mark.parametrize("name", ["%3Cscript%3E", "%00", "a" * 300, "btcusdt", "%F0%9F%98%80"])
+def test_any_other_name_is_a_404_too(lively, name):
+    answer = lively.get(f"/s/{name}")
+
+    assert answer.status_code == 404
+    assert "<script>" not in answer.text
+
+
+def test_before_the_first_start_no_symbol_is_known(house):
+    answer = house.get("/s/BTCUSDT")
+
+    assert answer.status_code == 404
+    assert "the engine is starting" in answer.text
