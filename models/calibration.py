@@ -6,7 +6,6 @@ pulled towards "no information" as far as the rows leave it possible: a model th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from models.forest import logistic
 
 LOWEST, HIGHEST = 0.01, 0.99  # no prediction is surer than this
 MAX_SLOPE = 5.0
-FAR = (2.5, 5.0)  # in median distances from the usual score: a slope of its own within, between and beyond
+FAR = 3.5  # a score is far from the usual one beyond so many median distances
 CAUTION = 4.0  # a slope counts as far as its square exceeds so many variances
 BASE_SPREAD = 0.03  # how far, in log-odds, the base rate of a market is believed to lie from even
 MIN_STEP_BLOCKS = 8  # isotonic needs so many blocks of later rows to show that it is better
@@ -129,23 +128,18 @@ def _fit_line(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: i
     must prove itself against the spread between blocks of time, and the base rate is pulled towards even.
     """
     center = float(np.median(x))
-    usual = max(float(np.median(np.abs(x - center))), 1e-4)
-    inner = [usual * distance for distance in FAR]
-    design = np.column_stack((*_stretches(x - center, inner), np.ones(len(x))))
+    near = max(FAR * float(np.median(np.abs(x - center))), 1e-4)
+    lean = np.clip(x - center, -near, near)
+    design = np.column_stack((lean, x - center - lean, np.ones(len(x))))
     fit = _newton(design, up)
     fitted = logistic(design @ fit)
     spread = covariance(design, up - fitted, fitted * (1.0 - fitted), blocks_of(times, block_candles))
-    slopes = [min(max(surely(fit[k], CAUTION * spread[k, k]), 0.0), MAX_SLOPE) for k in range(len(inner) + 1)]
-    base = towards(0.0, BASE_SPREAD**2, fit[-1], spread[-1, -1])
-    ends = (min(float(x.min()) - center, -inner[-1]) - 1e-3, max(float(x.max()) - center, inner[-1]) + 1e-3)
-    knots = np.array([ends[0], *(-distance for distance in reversed(inner)), *inner, ends[1]])
-    return Calibration(PLATT, center + knots, base + np.column_stack(_stretches(knots, inner)) @ np.array(slopes))
-
-
-def _stretches(lean: np.ndarray, distances: list[float]) -> list[np.ndarray]:
-    """Return how much of each lean lies within the first distance, between the first and the next, and beyond."""
-    held = [np.zeros_like(lean), *(np.clip(lean, -distance, distance) for distance in distances), lean]
-    return [outer - inner for inner, outer in pairwise(held)]
+    slopes = [min(max(surely(fit[k], CAUTION * spread[k, k]), 0.0), MAX_SLOPE) for k in range(2)]
+    base = towards(0.0, BASE_SPREAD**2, fit[2], spread[2, 2])
+    ends = (min(float(x.min()) - center, -near) - 1e-3, max(float(x.max()) - center, near) + 1e-3)
+    knots = np.array([ends[0], -near, near, ends[1]])
+    inner = np.clip(knots, -near, near)
+    return Calibration(PLATT, center + knots, base + slopes[0] * inner + slopes[1] * (knots - inner))
 
 
 def _newton(design: np.ndarray, up: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from models.validation import Split
 FIRST_CHOICE = "random_forest"
 MIN_ROWS = 200  # labelled rows in training, and half as many in calibration
 MIN_BLOCK_CANDLES = 24  # features change slowly: rows closer than this are one piece of evidence
-EVEN_ROWS = 10.0  # a block is believed to go one way only as far as its rows outnumber these even ones
+EVEN_ROWS = 100.0  # a block is believed to go one way only as far as its rows outnumber these even ones
 TIE_LOSS = 1e-4  # log-loss by which a family must be better than the first choice
 
 

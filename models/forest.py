@@ -153,7 +153,8 @@ def _sum_leaves(
     for first in range(0, count, size):
         filled = min(size, count - first)
         for row in range(filled):
-            block[row, :features] = rows[first + row]
+            for feature in range(features):
+                block[row, feature] = rows[first + row, feature]
             block[row, features] = -np.inf
         if filled < _FEW_ROWS:
             for row in range(filled):
@@ -161,8 +162,10 @@ def _sum_leaves(
         else:
             _walk_rows(block[:filled], values, nodes, starts, sums)
         for row in range(filled):
-            is_finite = np.isfinite(block[row, :features]).all()
-            scores[first + row] = sums[row] * weight + bias if is_finite else np.nan
+            scores[first + row] = sums[row] * weight + bias
+            for feature in range(features):
+                if not np.isfinite(block[row, feature]):
+                    scores[first + row] = np.nan
     return scores
 
 

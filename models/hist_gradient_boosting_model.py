@@ -9,9 +9,9 @@ from models.flattening import Tree, forest_of
 from models.forest import Forest
 
 TREES = 60
-LEAVES = 8
+LEAVES = 6
 LEARNING_RATE = 0.05
-LEAF_SHARE = 0.002  # of the rows that a leaf must hold
+LEAF_SHARE = 0.004  # of the rows that a leaf must hold
 MIN_LEAF_ROWS = 20
 L2 = 10.0
 FEATURE_SHARE = 0.5

@@ -8,11 +8,11 @@ import models
 from models.flattening import Tree, forest_of
 from models.forest import Forest
 
-TREES = 64
-DEPTH = 6
-ROWS_A_TREE = 5_000
-FEATURE_SHARE = 0.4  # of the columns looked at for each split
-LEAF_SHARE = 0.002  # of a tree's rows that a leaf must hold: small enough for one symbol among fifty
+TREES = 32
+DEPTH = 4
+ROWS_A_TREE = 6_000
+FEATURE_SHARE = 0.6  # of the columns looked at for each split
+LEAF_SHARE = 0.003  # of a tree's rows that a leaf must hold: small enough for one symbol among fifty
 MIN_LEAF_ROWS = 12
 
 

@@ -10,7 +10,7 @@ from simulator.returns import DAY_MINUTES, Calendar, CalmReturns
 
 WALK_SIGMA = 0.0006  # of a minute's log return
 EDGE_SIGMA = 0.0008
-EDGE_DRIFT = 0.00007  # a minute, up or down with the regime
+EDGE_DRIFT = 0.00011  # a minute, up or down with the regime
 EDGE_REGIME_MINUTES = 480.0  # mean duration
 EDGE_WICK_SIGMAS = (2.0, 2.5)  # of the wick the regime shows
 EDGE_OTHER_WICK_SIGMAS = 0.1  # mean of the wick on the other side

@@ -10,7 +10,6 @@ import os
 import socket
 import tempfile
 import threading
-import threading
 from collections import deque
 from pathlib import Path
 

@@ -12,6 +12,7 @@ from web.stores import Stores
 
 TAPE = 10
 BURN_WIDTH = 300
+LATE_SECONDS = 10  # wall time a closed candle may take to arrive before it counts as late
 SHOWS = {"all": "All", "signals": "Signals", "trouble": "Trouble"}
 
 
@@ -121,7 +122,8 @@ def _strip(beat: Heartbeat, now: Situation, close_ms: int | None) -> Strip:
     left_ms = close_ms + length_ms - now.market_ms
     seconds = abs(left_ms) // 1_000
     word = "next in" if left_ms >= 0 else "late"
-    countdown = f"{word} {seconds // 60}:{seconds % 60:02d}"
+    is_closing = -LATE_SECONDS * 1_000 * now.speed < left_ms < 0
+    countdown = "closing" if is_closing else f"{word} {seconds // 60}:{seconds % 60:02d}"
     burn = round(BURN_WIDTH * min(max(left_ms / length_ms, 0.0), 1.0)) if now.is_live else 0
     return Strip(length_ms, countdown, burn, spark_span)
 

@@ -178,7 +178,7 @@ class Live:
 
     def _start(self) -> None:
         if self._mailbox is None:
-            self._mailbox = Mailbox(self._stores.run_dir)
+            self._mailbox = Mailbox(self._stores.live_dir)
             self._known_since = self._version = self._stores.version()
             self._venue = self._stores.heartbeat().venue
             threading.Thread(target=self._run, args=(self._mailbox,), name="live", daemon=True).start()

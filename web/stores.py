@@ -50,6 +50,7 @@ class Stores:
     ) -> None:
         """Read the state in `instance_dir`; nothing is opened before it is asked for."""
         self.run_dir = instance_dir / "run"
+        self.live_dir = self.run_dir / "live"  # the engine sends its events to the sockets in it
         self._instance_dir = instance_dir
         self._models = ModelStore(saved_models_dir)
         self._monotonic = monotonic

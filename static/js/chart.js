@@ -30,7 +30,10 @@ async function load() {
   candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
   const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
   forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: row.verdict };
-  calls = past.filter((one) => one.net_bps !== null).map((one) => ({ time: Math.floor(seconds(one.made_at) / step) * step - step, verdict: one.verdict, isHit: one.net_bps > 0 }));
+  // A longer candle holds several calls; the newest one stands for it.
+  const called = past.filter((one) => one.net_bps !== null).reverse();
+  calls = called.map((one) => ({ time: Math.floor((seconds(one.made_at) - 0.001) / step) * step, verdict: one.verdict, isHit: one.net_bps > 0 }));
+  calls = [...new Map(calls.map((call) => [call.time, call])).values()];
 }
 
 // Colours live in the style sheet; a probe reads what they resolve to.
@@ -101,7 +104,8 @@ function draw() {
       if (name === "ink" && Math.min(Math.abs(y(bps) - y(forecast.high)), Math.abs(y(bps) - y(forecast.low))) < 12) continue;
       c.font = `${name === "ink" ? 600 : 400} 11px ${face}`;
       c.fillStyle = colour(name);
-      c.fillText(price(forecast.price * (1 + bps / 1e4)), name === "ink" ? right - 8 : right, y(bps) + shift);
+      const lift = name === "ink" && Math.abs(y(bps) - y(0)) < 9 ? (bps < 0 ? 10 : -10) : shift; // clear of the price line
+      c.fillText(price(forecast.price * (1 + bps / 1e4)), name === "ink" ? right - 8 : right, y(bps) + lift);
     }
   }
   function lane(c, height) {

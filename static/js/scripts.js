@@ -3,6 +3,7 @@ const root = document.documentElement;
 const body = document.body;
 const THEME_SECONDS = 31536000;
 const SILENT_MS = 6000; // the server says something every second
+const LATE_MS = 10000; // a closed candle may take this long before it counts as late
 const SETTLE_MS = 120; // the rows of one close come in a few events
 
 export const thin = (value, digits) => {
@@ -73,7 +74,9 @@ function burn() {
   const length = Number(cell.dataset.interval);
   const left = Number(cell.dataset.close) + length - market();
   const seconds = Math.abs(Math.trunc(left / 1000));
-  cell.querySelector("[data-countdown]").textContent = `${left >= 0 ? "next in" : "late"} ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const isClosing = left < 0 && left > -LATE_MS * speed;
+  cell.querySelector("[data-countdown]").textContent = isClosing ? "closing" : `${left >= 0 ? "next in" : "late"} ${text}`;
   cell.querySelector("[data-burn]").setAttribute("width", body.dataset.feed === "live" ? Math.round(300 * Math.max(0, Math.min(1, left / length))) : 0);
 }
 setInterval(tick, speed > 1 ? 250 : 1000);

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from market.errors import ModelError
-from models.panel import outcomes_of
+from models.fitting import balanced
+from models.panel import Sample, outcomes_of
 from models.scores import Scores, record_of
 from models.training import TrainingSettings, train_horizon
 from models.validation import needed_candles
@@ -141,3 +142,15 @@ def test_tells_how_far_it_is(market):
     )
 
     assert told == [(0, 6), (2, 6), (4, 6), (6, 6)]
+
+
+def test_training_rows_rise_as_often_as_they_fall_in_every_block():
+    times = np.arange(24_000) // 1_000
+    up = np.random.default_rng(1).random(24_000) < np.where(times % 4 < 2, 0.9, 0.2)
+    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times)
+
+    chosen = balanced(rows, block_candles=2)
+
+    shares = np.bincount(times[chosen] // 2, up[chosen]) / np.bincount(times[chosen] // 2)
+    assert np.abs(shares - 0.5).max() < 0.06
+    assert abs(len(chosen) - len(up)) < 0.05 * len(up)

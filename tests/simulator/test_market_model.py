@@ -157,8 +157,8 @@ def test_the_edge_moves_with_its_regime_by_the_size_that_was_planted():
 
     hour_bps = 1e4 * (logs[60:] - logs[:-60]) * regimes[:-60]
 
-    assert 35 < hour_bps.mean() < 40
-    assert 0.70 < (hour_bps > 0).mean() < 0.75
+    assert 55 < hour_bps.mean() < 61
+    assert 0.77 < (hour_bps > 0).mean() < 0.83
     assert np.diff(logs).std() == pytest.approx(EDGE_SIGMA, rel=0.05)
 
 

@@ -194,7 +194,7 @@ def served(lively):
     server = make_server("127.0.0.1", 0, lively.site, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    postman = Postman(lively.folder / "run")
+    postman = Postman(lively.folder / "run" / "live")
     yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", house=lively, postman=postman)
     lively.site.extensions["live"].close()
     postman.close()

@@ -148,6 +148,17 @@ def test_the_countdown_is_market_time(lively):
     assert 'data-burn width="180"' in page
 
 
+def test_a_candle_is_late_ten_seconds_after_its_close(lively):
+    lively.market_ms = T0 + lively.length_ms + 599_000
+    lively.beat()
+    closing = lively.get("/").text
+    lively.market_ms += 2_000
+    lively.beat()
+
+    assert ">closing<" not in closing
+    assert "late" in lively.get("/").text
+
+
 def test_rows_are_filtered_and_chosen_by_the_address(lively):
     assert order(lively.get("/?horizon=1h&filter=oge").text) == ["DOGEUSDT"]
     assert order(lively.get("/?horizon=1h&show=signals").text) == ["EDGEUSDT", "DOGEUSDT"]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.service
 
 T0 = 1_763_640_000_000
@@ -13,9 +14,9 @@ SIZES = {"desktop": (1366, 900), "phone": (390, 844)}
 PATHS = ("/?horizon=1h", "/s/EDGEUSDT?horizon=1h")
 CLIPPED = """() => [...document.querySelectorAll("table")].filter((table) => table.offsetParent).flatMap((table) => {
     const box = table.closest(".scroll, .card").getBoundingClientRect();
-    return [...table.rows].flatMap((row) => [...row.cells].slice(-1))
-        .filter((cell) => cell.offsetParent && !cell.closest(".scroll") && cell.getBoundingClientRect().right > box.right + 0.5)
-        .map((cell) => cell.textContent);
+    const last = [...table.rows].flatMap((row) => [...row.cells].filter((cell) => cell.offsetParent).slice(-1));
+    const isOut = (cell) => !cell.closest(".scroll") && cell.getBoundingClientRect().right > box.right + 0.5;
+    return last.filter(isOut).map((cell) => cell.textContent);
 })"""
 SMALL = """() => [...document.querySelectorAll(".seg a, .btn, .field input")].filter((one) => one.offsetParent)
     .filter((one) => one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"""
@@ -49,7 +50,7 @@ def open_page(chromium, served):
 def send(served):
     """Return a function that sends an event as the engine does, once a page listens."""
 
-    def send_one(page, name, version, **data):
+    def send_one(page, name, version, /, **data):
         message = json.dumps({"event": name, "version": version, "data": data}).encode()
         deadline = time.monotonic() + 10
         while not served.postman.send(message):
@@ -64,8 +65,9 @@ def send(served):
 @pytest.mark.parametrize("path", [*PATHS, "/s/NOPE"])
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
-    page.wait_for_function("document.getElementById('theme').hidden === false")
-    page.wait_for_timeout(300)
+    expect(page.locator("#theme")).to_be_visible()
+    if page.locator("script[src*='chart.js']").count():
+        expect(page.locator("#chart canvas").first).to_be_visible()
 
     expected = ["the server responded with a status of 404"] if "NOPE" in path else []
     assert [text for text in page.complaints if not any(known in text for known in expected)] == []
@@ -83,8 +85,8 @@ def test_a_price_changes_without_a_reload(open_page, send):
 
     send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 9876.5, "change_24h_percent": 3.5, "data_age_s": 0.1}])
 
-    page.wait_for_function("document.querySelector('#r-BTCUSDT .c-price').textContent === '9\u202f876.50'")
-    assert page.inner_text("#r-BTCUSDT .c-change") == "+3.50%"
+    expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9\u202f876.50")
+    expect(page.locator("#r-BTCUSDT .c-change")).to_have_text("+3.50%")
 
 
 def test_a_prediction_replaces_the_cells_of_its_row(open_page, send, served):
@@ -96,36 +98,34 @@ def test_a_prediction_replaces_the_cells_of_its_row(open_page, send, served):
 
     send(page, "prediction", published.version, version=published.version, items=published.rows)
 
-    page.wait_for_function("document.querySelector('#r-BTCUSDT .c-verdict').textContent.trim() === 'up'")
-    assert page.inner_text("#r-BTCUSDT .c-prob b") == "90.0%"
-    page.wait_for_function("document.querySelector('#board tbody tr').id === 'r-BTCUSDT'")
+    expect(page.locator("#r-BTCUSDT .c-verdict")).to_have_text("up")
+    expect(page.locator("#r-BTCUSDT .c-prob b")).to_have_text("90.0%")
+    expect(page.locator("#board tbody tr").first).to_have_attribute("id", "r-BTCUSDT")
     assert page.complaints == []
 
 
 def test_a_feed_that_falls_silent_is_told_without_a_reload(open_page, served):
     page = open_page("/")
-    page.wait_for_function("!document.getElementById('notice').textContent.trim()")
+    expect(page.locator("#notice")).to_have_text("")
 
     served.house.beat(feed={"state": "stale"})
 
-    page.wait_for_selector("text=The feed is stale.", timeout=10_000)
-    assert page.locator("#r-BTCUSDT").inner_text().count("–") >= 2
+    expect(page.locator("#notice")).to_contain_text("The feed is stale.", timeout=10_000)
+    expect(page.locator("#r-BTCUSDT .c-prob")).to_have_text("–")
 
 
 def test_a_page_that_lost_its_server_says_so(open_page, served):
     page = open_page("/")
-    page.evaluate("window.keep = 1")
-    page.wait_for_timeout(500)
 
     served.house.site.extensions["live"].close()
 
-    page.wait_for_selector("#lost:not([hidden])", timeout=15_000)
-    assert "Reconnecting" in page.inner_text("#lost")
+    expect(page.locator("#lost")).to_be_visible(timeout=20_000)
+    expect(page.locator("#lost")).to_contain_text("Reconnecting")
 
 
 def test_the_keyboard_filters_and_changes_the_theme(open_page):
     page = open_page("/?horizon=1h")
-    page.wait_for_function("document.getElementById('theme').hidden === false")
+    expect(page.locator("#theme")).to_be_visible()
 
     page.keyboard.press("/")
     page.keyboard.type("doge")
@@ -144,8 +144,8 @@ def test_a_filter_of_the_address_can_be_changed(open_page):
 
     page.fill("#filter", "edge")
 
-    page.wait_for_selector("#r-EDGEUSDT")
-    assert [row.get_attribute("id") for row in page.locator("#board tbody tr:visible").all()] == ["r-EDGEUSDT"]
+    expect(page.locator("#r-EDGEUSDT")).to_be_visible()
+    expect(page.locator("#board tbody tr:visible")).to_have_count(1)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -159,11 +159,11 @@ def test_pages_are_whole_without_javascript(open_page, path, size):
         assert page.locator("#chart .plot").is_visible()
 
 
-def test_the_chart_takes_the_place_of_the_drawing(open_page, served):
-    if not (served.house.site.root_path and (page := open_page(PATHS[1])).locator("script[src*='chart.js']").count()):
+def test_the_chart_takes_the_place_of_the_drawing(open_page):
+    page = open_page(PATHS[1])
+    if not page.locator("script[src*='chart.js']").count():
         pytest.skip("needs the chart library: python download_assets.py")
 
-    page.wait_for_selector("#chart canvas")
-
-    assert page.locator("#chart .plot").count() == 0
+    expect(page.locator("#chart canvas").first).to_be_visible()
+    expect(page.locator("#chart .plot")).to_have_count(0)
     assert page.complaints == []

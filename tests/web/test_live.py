@@ -38,7 +38,7 @@ def event(name, version, /, **data):
 @pytest.fixture
 def post(lively):
     """Return a function that sends as the engine does, once the receiving thread is there."""
-    postman = Postman(lively.folder / "run")
+    postman = Postman(lively.folder / "run" / "live")
 
     def send(name, version, /, **data):
         assert postman.send(event(name, version, **data)) == 1
@@ -121,7 +121,7 @@ def test_who_has_seen_everything_gets_nothing_again(read, post, lively):
 
 def test_a_word_that_is_no_event_is_ignored(read, post, lively):
     reader = read()
-    postman = Postman(lively.folder / "run")
+    postman = Postman(lively.folder / "run" / "live")
     for noise in (b"", b"{", b"[]", b'{"event": 5}'):
         postman.send(noise)
 
