@@ -1,4 +1,4 @@
-"""Tell the other processes how the engine is: a heartbeat file twice a second, price and status events once."""
+"""Tell the other processes how the engine is: a heartbeat file twice a second, prices as an event once."""
 
 import json
 import logging
@@ -81,11 +81,6 @@ class Health:
             for entry in state["symbols"]
         ]
         self._postman.send(event_bytes("price", state["version"], {"items": prices}))
-        feed = {key: value for key, value in state["feed"].items() if key != "last_message_mono_s"}
-        feed["last_message_age_s"] = _age(now, state["feed"]["last_message_mono_s"])
-        status = {"feed": feed, "market_ms": state["market_ms"], "speed": state["speed"], "market": state["market"]}
-        status |= {"training": state["training"], "note": state["note"]}
-        self._postman.send(event_bytes("status", state["version"], status))
 
 
 def _age(now: float, then: float | None) -> float | None:

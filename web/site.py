@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask_compress import Compress
 
 from config import Config
-from web import assets, formats, problems, security
+from web import assets, formats, login, problems, security
 from web.answers import StrictJson
 from web.api import PREFIX, nouns
 from web.described import describe_api
@@ -48,6 +48,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
         COMPRESS_STREAMS=False,
     )
     security.register(site)
+    login.register(site, config.PASSWORD)
     Compress(site)
     describe_api(site, [nouns[name] for name in nouns], PREFIX)
     problems.register(site)
