@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import subprocess
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from config import CHECKOUT, Config, config_or_exit
 from market.errors import MarketError
+from utils.file_operations import ensure_writable, write_atomically
+from utils.instance_lock import AlreadyHeldError, InstanceLock
 from utils.shell import Shell
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class Optimizer:
     def run(self) -> None:
         """Do every step; MarketError when the exchange or the settings do not allow it."""
         from engine.source import choose_source
+        from features.feature_engineering import definition_hash
 
         self._assets()
         compiling = _python("-c", _COMPILE)
@@ -78,7 +82,8 @@ class Optimizer:
         self._kernels(compiling, started)
         self._models(source, market_ms)
         self._caches(source)
-        _stamp(self._config).write_text(json.dumps(_fingerprint(self._config, source.venue)))
+        done = {**_fingerprint(self._config, source.venue), "definition": definition_hash()}
+        write_atomically(_stamp(self._config), json.dumps(done).encode())
 
     def _assets(self) -> None:
         with self._shell.step("front-end assets"):
@@ -116,10 +121,11 @@ class Optimizer:
     def _models(self, source: "Source", market_ms: int) -> None:
         from engine.source import trainer_command
         from engine.training_job import TrainingJob
+        from features.feature_engineering import definition_hash
 
         with self._shell.step("models") as update:
             started = time.monotonic()
-            if len(_served(self._config, source.venue)) < len(self._config.horizons):
+            if len(_served(self._config, source.venue, definition_hash())) < len(self._config.horizons):
                 job = TrainingJob(self._config.INSTANCE_DIR / "run", _environment())
                 job.start(trainer_command(source, market_ms))
                 while job.is_running:
@@ -130,14 +136,15 @@ class Optimizer:
                 if job.failure:
                     self._shell.say("note", f"Not all horizons could be trained: {job.failure}")
             cold = time.monotonic() - started
-            warm, served = _timed(lambda: _served(self._config, source.venue))
+            warm, served = _timed(lambda: _served(self._config, source.venue, definition_hash()))
         self.steps.append(Step("models", cold, warm, ", ".join(served.values()) or "none yet"))
 
     def _caches(self, source: "Source") -> None:
         from data.model_store import ModelStore
+        from features.feature_engineering import definition_hash
 
         store = ModelStore(self._config.SAVED_MODELS_DIR)
-        served = _served(self._config, source.venue)
+        served = _served(self._config, source.venue, definition_hash())
 
         def load() -> None:
             for name in served.values():
@@ -153,25 +160,29 @@ def is_needed(config: Config) -> bool:
     """Return whether something a start waits for is missing, from files alone."""
     try:
         stamp = json.loads(_stamp(config).read_text())
-        return bool(stamp != _fingerprint(config, stamp["venue"]) or not _served(config, stamp["venue"]))
+        rules = stamp.pop("definition")
+        return bool(stamp != _fingerprint(config, stamp["venue"]) or not _served(config, stamp["venue"], rules))
     except (OSError, ValueError, KeyError, TypeError):
         return True
 
 
-def _served(config: Config, venue: str) -> dict[str, str]:
-    """Return the sound model of each horizon that has one."""
+def _served(config: Config, venue: str, rules: str) -> dict[str, str]:
+    """Return the sound model of each horizon that has one, for features made by `rules`."""
     from data.model_store import ModelStore
     from features.feature_engineering import COLUMNS
 
     store = ModelStore(config.SAVED_MODELS_DIR)
-    newest = {name: store.newest(venue, config.INTERVAL, name, COLUMNS) for name in config.horizons}
+    newest = {name: store.newest(venue, config.INTERVAL, name, COLUMNS, rules) for name in config.horizons}
     return {name: model for name, model in newest.items() if model is not None}
 
 
 def _fingerprint(config: Config, venue: str) -> dict[str, Any]:
     names = ("MARKET", "SYMBOLS", "INTERVAL", "HORIZONS", "HISTORY_DAYS", "SIMULATOR_SEED", "BINANCE_REST_URL")
     settings = {name: str(getattr(config, name)) for name in names}
-    return {"venue": venue, "python": sys.version.split()[0], "replay": str(config.SIMULATOR_REPLAY), **settings}
+    sources = sorted((CHECKOUT / "features").rglob("*.py"))
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.parent.name != "_compiled"))
+    versions = {"python": sys.version.split()[0], "features": code.hexdigest()}
+    return {"venue": venue, "replay": str(config.SIMULATOR_REPLAY), **versions, **settings}
 
 
 def _stamp(config: Config) -> Path:
@@ -236,9 +247,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s %(message)s")
     if options.if_needed and not is_needed(config):
         return 0
-    from utils.file_operations import ensure_writable
-    from utils.instance_lock import AlreadyHeldError, InstanceLock
-
     shell = Shell(options.json)
     optimizer = Optimizer(config, shell)
     try:

@@ -19,18 +19,19 @@ MAX_BYTES = 1_000_000
 PARTS = ("npz", "joblib")
 _ID = re.compile(r"[a-z0-9_]{1,60}-[0-9]{1,7}[a-z]-[0-9a-f]{12}")
 _LIBRARIES = ("numpy", "numba", "scikit-learn", "joblib")
-_TEXTS = ("id", "family", "interval", "horizon", "venue", "scale_column", "calibration", "created")
+_TEXTS = ("id", "family", "interval", "horizon", "venue", "definition", "scale_column", "calibration", "created")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def manifest_of(
-    trained: "TrainedHorizon", venue: str, span: tuple[int, int], files: dict[str, dict[str, Any]]
+    trained: "TrainedHorizon", venue: str, definition: str, span: tuple[int, int], files: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the manifest of a trained model; `span`: first and last moment of the history, ms; `files`: by part."""
     return {
         "format": FORMAT,
         **trained.model.facts(),
         "venue": venue,
+        "definition": definition,
         "created": iso_utc(trained.cut_ms),
         "cut_ms": trained.cut_ms,
         "history": _span(span),

@@ -39,9 +39,10 @@ class ModelStore:
         """Look into `folder`; it is made at the first save."""
         self._folder = folder
 
-    def save(self, trained: "TrainedHorizon", venue: str, span: tuple[int, int]) -> str:
+    def save(self, trained: "TrainedHorizon", venue: str, span: tuple[int, int], definition: str = "") -> str:
         """Keep a trained model and return its id; a kill leaves it whole or not there.
 
+        `definition`: a hash of the rules behind the features, for features of one name may change their meaning;
         `span`: first and last moment of the history it was trained from. The oldest models beyond KEPT_MODELS go.
         """
         import joblib
@@ -57,7 +58,7 @@ class ModelStore:
             part: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for part, content in contents.items()
         }
-        manifest = manifest_of(trained, venue, span, files)
+        manifest = manifest_of(trained, venue, definition, span, files)
         for part, content in contents.items():
             write_atomically(self._path(trained.model.id, part), content)
         text = json.dumps(manifest, indent=1, allow_nan=False)
@@ -88,10 +89,12 @@ class ModelStore:
         except TimeoutError as error:
             raise ModelError(str(error)) from error
 
-    def newest(self, venue: str, interval: str, horizon: str, features: Sequence[str]) -> str | None:
+    def newest(
+        self, venue: str, interval: str, horizon: str, features: Sequence[str], definition: str = ""
+    ) -> str | None:
         """Return the id of the newest model of a horizon whose files are sound and whose features are these."""
         for manifest in self._of_horizon(venue, interval, horizon):
-            if manifest["features"] != list(features):
+            if manifest["features"] != list(features) or manifest["definition"] != definition:
                 continue
             try:
                 self._verify(manifest)

@@ -4,12 +4,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.feature_engineering import WARMUP
-
 from config import Config
 from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.data_fetcher import Filled, back_fill
+from features.feature_engineering import WARMUP
 from market.intervals import DAY_MS, HOUR_MS, floor_to
 
 

@@ -9,7 +9,7 @@ from data.model_store import ModelStore
 from engine.forecaster import ServedHorizon
 from engine.source import Source, house_environment, trainer_command
 from engine.training_job import Progress, TrainingJob
-from features.feature_engineering import COLUMNS
+from features.feature_engineering import COLUMNS, definition_hash
 from market.errors import ModelError
 from market.intervals import DAY_MS
 from models.scores import Scores
@@ -42,7 +42,7 @@ class Serving:
         self._refresh_at_s = time.monotonic() + REFRESH_SECONDS
         served = dict(self.served)
         for name in self._config.horizons:
-            newest = self._store.newest(self._source.venue, self._config.INTERVAL, name, COLUMNS)
+            newest = self._store.newest(self._source.venue, self._config.INTERVAL, name, COLUMNS, definition_hash())
             if newest is None or (name in served and served[name].model == newest):
                 continue
             try:

@@ -4,10 +4,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from utils.model_cache import model_cache
-
 from config import Config
 from utils.data_cache import data_cache
+from utils.model_cache import model_cache
 from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)

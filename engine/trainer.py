@@ -20,7 +20,7 @@ from engine.forecaster import Horizon, ServedHorizon, Span, figures_of, predicti
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.serving import MODEL_LIFE_MS
 from engine.training_job import PROGRESS_FILE
-from features.feature_engineering import COLUMNS, SCALE, WARMUP
+from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason
 from models.fitting import TrainingSettings
@@ -110,7 +110,7 @@ class Training:
         candles = horizon.length_ms // self._config.interval_ms
         settings = TrainingSettings(replay_candles=replay_candles, threads=THREADS)
         trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
-        self._models.save(trained, venue=self._venue, span=(self._span.start_ms, self._span.cut_ms))
+        self._models.save(trained, self._venue, (self._span.start_ms, self._span.cut_ms), definition_hash())
         return trained
 
     def _replay_candles(self, panel: Panel) -> int:

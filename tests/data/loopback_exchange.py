@@ -44,7 +44,7 @@ _NAMES = ("open", "high", "low", "close", "volume")
 
 
 class LoopbackExchange:
-    """Serves what it is given; `answers[path]` holds what comes next: (status, body, headers), or None for the truth."""
+    """Serves what it is given; `answers[path]` holds what comes next: (status, body, headers); None is the truth."""
 
     def __init__(self, symbols=("BTCUSDT", "ETHUSDT")):
         self.symbols = dict.fromkeys(symbols, "TRADING")

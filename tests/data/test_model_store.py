@@ -164,6 +164,7 @@ def test_other_venues_intervals_horizons_and_features_are_not_mixed(folder):
     assert store.newest(VENUE, "1m", "1h", COLUMNS) is None
     assert store.newest(VENUE, "5m", "4h", COLUMNS) is None
     assert store.newest(VENUE, "5m", "1h", COLUMNS[::-1]) is None
+    assert store.newest(VENUE, "5m", "1h", COLUMNS, "other rules") is None
 
 
 def test_an_empty_or_missing_folder_holds_no_models(tmp_path):
