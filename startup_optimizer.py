@@ -200,13 +200,14 @@ def _exchange(config: Config, source: "Source") -> Iterator[None]:
         yield
         return
     port = int(source.rest_url.rsplit(":", 1)[1])
-    child = Child("simulator", [*simulator_command(config, port), "--quiet"], _environment())
+    log = config.INSTANCE_DIR / "run" / "simulator.log"
+    child = Child("simulator", simulator_command(config, port), _environment(), log)
     child.start()
     try:
         deadline = time.monotonic() + _SIMULATOR_SECONDS
         while port_refusal("127.0.0.1", port) is None:
             if not child.tend() or time.monotonic() > deadline:
-                raise MarketError("the simulated exchange does not start; run python -m simulator to see why")
+                raise MarketError(f"the simulated exchange does not start; {log} tells why")
             time.sleep(0.05)
         yield
     finally:
