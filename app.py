@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ WEB_THREADS = 64  # a reader of the event stream holds one for as long as the pa
 STOP_SECONDS = 8.0
 REFUSED = 2  # exit code of a program that does not start with these settings
 _POLL_SECONDS = 0.1
+_WELCOME_SECONDS = 10.0  # the address is told when data flow, or after so long
 RETRY_BINANCE_SECONDS = 60.0
 
 
@@ -75,11 +77,14 @@ class Supervisor:
             self._start_source(source)
             if self._config.MARKET == "auto" and source.market == "simulated":
                 self._next_probe_s = time.monotonic() + self._retry_seconds
-            self._say(self._welcome(source))
+            welcome_at_s = time.monotonic() + _WELCOME_SECONDS
             while self._exit_code is None:
                 time.sleep(_POLL_SECONDS)
                 self._tend()
                 self._retry_binance()
+                if welcome_at_s and (time.monotonic() >= welcome_at_s or self._is_live()):
+                    welcome_at_s = 0.0
+                    self._say(self._welcome(source))
         finally:
             self._stop(list(reversed(self._children)))
         return self._exit_code
@@ -90,7 +95,8 @@ class Supervisor:
 
         if source.market == "simulated":
             port = int(source.rest_url.rsplit(":", 1)[1])
-            self._start("simulator", simulator_command(self._config, port))
+            log = self._config.INSTANCE_DIR / "run" / "simulator.log"
+            self._start("simulator", simulator_command(self._config, port), log)
         self._start("engine", engine_command(source))
 
     def _start_web(self) -> None:
@@ -99,11 +105,11 @@ class Supervisor:
         quiet = ["--log-level", "warning", "--graceful-timeout", "3", "--keep-alive", "20"]
         self._start("web", [sys.executable, "-m", "gunicorn", *threads, *bind, *quiet, "app:app"])
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def _start(self, name: str, command: list[str], log: Path | None = None) -> None:
         from engine.source import house_environment
         from utils.processes import Child
 
-        child = Child(name, command, house_environment())
+        child = Child(name, command, house_environment(), log)
         self._children[name] = child
         child.start()
 
@@ -130,6 +136,14 @@ class Supervisor:
         from utils.processes import terminate_all
 
         terminate_all([self._children.pop(name) for name in names if name in self._children], STOP_SECONDS)
+
+    def _is_live(self) -> bool:
+        """Return whether this engine's heartbeat says that data flow."""
+        try:
+            beat = json.loads((self._config.INSTANCE_DIR / "run" / "engine.json").read_bytes())
+            return bool(beat["pid"] == self._children["engine"].pid and beat["feed"]["state"] == "live")
+        except (OSError, ValueError, KeyError):
+            return False
 
     def _welcome(self, source: "Source") -> str:
         market = "Binance" if source.market == "binance" else f"simulated market at {source.speed:g}x"

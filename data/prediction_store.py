@@ -153,12 +153,10 @@ class PredictionStore:
                 return None
             return {**self._rows.shown(found), "inputs": _load_inputs(connection, found)}
 
-    def last_called(self, limit: int, symbol: str | None = None, horizon: str | None = None) -> list[Row]:
-        """Return the rows whose up or down was resolved last, newest outcome first."""
-        query = select(predictions).where(predictions.c.net_bps.is_not(None))
+    def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
+        """Return the rows of one origin whose up or down was resolved last, newest outcome first."""
+        query = select(predictions).where(predictions.c.net_bps.is_not(None), predictions.c.origin == origin)
         query = query.where(predictions.c.interval == self._interval)
-        if symbol is not None:
-            query = query.where(predictions.c.symbol == symbol)
         if horizon is not None:
             query = query.where(predictions.c.horizon == horizon)
         return self._read(query.order_by(predictions.c.due_ms.desc(), predictions.c.seq.desc()).limit(limit))

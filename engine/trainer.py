@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on disk
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
+ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
 THREADS = 2
 
 
@@ -108,7 +109,7 @@ class Training:
 
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(replay_candles=replay_candles, threads=THREADS)
+        settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
         trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
         self._models.save(trained, self._venue, (self._span.start_ms, self._span.cut_ms), definition_hash())
         return trained

@@ -90,7 +90,7 @@ def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
         tape=tape,
         hits=sum(row["net_bps"] > 0 for row in tape),
         tape_net=sum(row["net_bps"] for row in tape) / len(tape) if tape else 0.0,
-        tape_origin=" and ".join(sorted({str(row["origin"]) for row in tape})),
+        tape_origin=str(tape[0]["origin"]) if tape else "",
         start=_start(beat, table, has_record=origin is not None),
         show=show,
         shows=[(name, label, len(chosen[name])) for name, label in SHOWS.items()],
@@ -101,9 +101,10 @@ def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
 
 
 def _tape(stores: Stores, beat: Heartbeat, horizon: str) -> list[dict[str, Any]]:
-    """Return the calls resolved last, oldest first, with the short names of their symbols."""
+    """Return the calls resolved last, oldest first, with the short names of their symbols; live ones when they are ten."""
     bases = {entry.symbol: entry.base for entry in beat.symbols}
-    rows = stores.last_called(TAPE, horizon)
+    live = stores.last_called(TAPE, "live", horizon)
+    rows = live if len(live) == TAPE else stores.last_called(TAPE, "replayed", horizon) or live
     return [{**row, "base": bases.get(row["symbol"]) or row["symbol"]} for row in reversed(rows)]
 
 

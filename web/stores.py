@@ -157,9 +157,9 @@ class Stores:
         """Return one ledger row with its inputs."""
         return self._read(lambda venue: venue.predictions.row(id_), None)
 
-    def last_called(self, limit: int, horizon: str | None = None) -> list[Row]:
-        """Return the calls (up or down) that were resolved last, newest outcome first."""
-        return self._read(lambda venue: venue.predictions.last_called(limit, horizon=horizon), [])
+    def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
+        """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""
+        return self._read(lambda venue: venue.predictions.last_called(limit, origin, horizon), [])
 
     def last_scored(self, limit: int, symbol: str, horizon: str) -> list[Row]:
         """Return the rows of a symbol that were scored last, newest outcome first."""

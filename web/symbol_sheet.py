@@ -66,6 +66,7 @@ class SymbolSheet:
     scored: list[Row]
     hits: int
     calls: int
+    counted: str
     drawing: CandleDrawing | None
     candles: list[tuple[Any, ...]]
     length_ms: int
@@ -94,6 +95,8 @@ def make_sheet(
     forecast = None if call is None else _forecast(call, fees)
     scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
     called = [row for row in scored if row["net_bps"] is not None]
+    counted = "live" if any(row["origin"] == "live" for row in called) else "replayed"
+    called = [row for row in called if row["origin"] == counted]  # the two are never one figure
     candles = stores.candles(entry.symbol, interval, None, None, PLOT_CANDLES)
     last_s = entry.last_message_mono_s
     return SymbolSheet(
@@ -112,6 +115,7 @@ def make_sheet(
         scored=scored,
         hits=sum(row["net_bps"] > 0 for row in called),
         calls=len(called),
+        counted=counted,
         drawing=candle_drawing(candles, _prices(forecast)),
         candles=_newest_first(candles),
         length_ms=INTERVAL_MS[interval],
