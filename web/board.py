@@ -101,7 +101,7 @@ def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
 
 
 def _tape(stores: Stores, beat: Heartbeat, horizon: str) -> list[dict[str, Any]]:
-    """Return the calls resolved last, oldest first, with the short names of their symbols; live ones when they are ten."""
+    """Return the calls resolved last, oldest first, with short names of their symbols; live ones when they are ten."""
     bases = {entry.symbol: entry.base for entry in beat.symbols}
     live = stores.last_called(TAPE, "live", horizon)
     rows = live if len(live) == TAPE else stores.last_called(TAPE, "replayed", horizon) or live

@@ -55,7 +55,7 @@ def test_scored_rows_lead_to_their_ledger_row(lively):
     ids = re.findall(r"/api/v1/predictions/([\w-]+)", scored)
     assert len(ids) == 8
     assert lively.get(f"/api/v1/predictions/{ids[0]}").json["symbol"] == "EDGEUSDT"
-    assert re.search(r'data-n="8">\d of 8 calls hit', scored)
+    assert re.search(r'data-n="8">\d of 8 (live|replayed) calls hit', scored)
 
 
 def test_without_javascript_there_is_a_drawing_and_a_table(lively):
