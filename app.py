@@ -109,6 +109,8 @@ class Supervisor:
         from engine.source import house_environment
         from utils.processes import Child
 
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
         child = Child(name, command, house_environment(), log)
         self._children[name] = child
         child.start()
