@@ -132,6 +132,7 @@ class House:
         horizons = [Horizon(name, length_ms) for name, length_ms in config.horizon_ms.items()]
         forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
         self._serving.refresh()
+        forecaster.served = self._serving.served
         self._ledger.score(self._rest.clock.now_ms(), ())
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
         self._loop = Loop(

@@ -102,6 +102,10 @@ def test_a_killed_engine_is_missed_and_comes_back_with_its_ledger(house):
         after |= {row["id"]: row for row in page["items"]}
         cursor = page["next_cursor"]
     keys = [(row["symbol"], row["horizon"], row["candle_open_time"]) for row in after.values()]
+    newest = max(row["made_at"] for row in before)
+    assert {
+        row["reason"] for row in after.values() if row["made_at"] > newest and row["probability_up"] is None
+    } == set()
     assert {row["id"] for row in before if row["origin"] == "live"} <= after.keys()
     assert len(keys) == len(set(keys))
 
