@@ -52,11 +52,17 @@ class Supervisor:
     """Keeps the children alive until it is told to stop."""
 
     def __init__(
-        self, config: Config, say: Callable[[str], None], retry_seconds: float = RETRY_BINANCE_SECONDS
+        self,
+        config: Config,
+        say: Callable[[str], None],
+        *,
+        retry_seconds: float = RETRY_BINANCE_SECONDS,
+        is_json: bool = False,
     ) -> None:
         """Run the house of `config`; `say` tells a person what happens; Binance is asked for again every so often."""
         self._config = config
         self._retry_seconds = retry_seconds
+        self._engine_options = ["--json"] if is_json else []
         self._say = say
         self._children: dict[str, Child] = {}
         self._exit_code: int | None = None
@@ -97,7 +103,7 @@ class Supervisor:
             port = int(source.rest_url.rsplit(":", 1)[1])
             log = self._config.INSTANCE_DIR / "run" / "simulator.log"
             self._start("simulator", simulator_command(self._config, port), log)
-        self._start("engine", engine_command(source))
+        self._start("engine", [*engine_command(source), *self._engine_options])
 
     def _start_web(self) -> None:
         threads = ["--worker-class", "gthread", "--workers", "1", "--threads", str(WEB_THREADS)]
@@ -156,10 +162,12 @@ class Supervisor:
 def main(arguments: list[str] | None = None) -> int:
     """Run the house and return its exit code: 0 stopped, 1 failed, 2 refused to start, 130 Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python app.py", description="Run Candela: engine, web server and simulator.")
-    parser.add_argument("--json", action="store_true", help="say what happens as JSON lines")
+    parser.add_argument("--json", action="store_true", help="say and log what happens as JSON lines")
     options = parser.parse_args(arguments)
     config = config_or_exit()
-    logging.basicConfig(level=config.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    from utils.logs import set_up_logging
+
+    set_up_logging(config.LOG_LEVEL, options.json)
 
     def say(text: str) -> None:
         print(json.dumps({"message": text}) if options.json else text, flush=True)
@@ -174,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
         with InstanceLock(config.INSTANCE_DIR / "candela.lock"):
             refusal = port_refusal(config.HOST, config.PORT)
             if refusal is None:
-                return Supervisor(config, say).run()
+                return Supervisor(config, say, is_json=options.json).run()
     except AlreadyHeldError as error:
         refusal = str(error)
     except OSError as error:

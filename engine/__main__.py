@@ -9,14 +9,14 @@ from types import FrameType
 from config import Config, config_or_exit
 from engine.source import Source, choose_source
 from market.errors import ConfigError
+from utils.logs import set_up_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Follow one exchange until told to stop; exit code 0 stopped, 2 refused to start, 130 Ctrl-C."""
     options = _parser().parse_args(arguments)
     config = config_or_exit()
-    logging.basicConfig(level=config.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("numba").setLevel(logging.WARNING)
+    set_up_logging(config.LOG_LEVEL, options.json)
     from utils.file_operations import ensure_writable
     from utils.instance_lock import AlreadyHeldError, InstanceLock
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m engine", description="Follow the exchange, predict, keep the ledger."
     )
+    parser.add_argument("--json", action="store_true", help="log JSON lines")
     own = parser.add_argument_group("set by python app.py")
     own.add_argument("--market", choices=("binance", "simulated"), default="binance")
     own.add_argument("--venue", default="binance", help="names the database in INSTANCE_DIR")

@@ -27,6 +27,7 @@ from models.fitting import TrainingSettings
 from models.panel import Panel
 from models.training import TrainedHorizon, train_horizon
 from utils.file_operations import write_atomically
+from utils.logs import set_up_logging
 from utils.processes import lower_priority
 
 logger = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--market-ms", required=True, type=int, help="the exchange's time now, in milliseconds")
     options = parser.parse_args(arguments)
     config = config_or_exit()
-    logging.basicConfig(level=config.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging(config.LOG_LEVEL, is_json=False)
     lower_priority()
     Training(config, options.market, options.venue, options.market_ms).run()
     return 0
