@@ -8,7 +8,7 @@ import time
 class JsonFormatter(logging.Formatter):
     """Writes a record as one JSON object; an exception's trace is one of its fields."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
