@@ -116,8 +116,9 @@ def _argument_problem(error: ValidationError, raised: HTTPException) -> ProblemE
     value = request.args.get(name, "")[:80]
     allowed = taken[name].metadata["allowed"]
     told = allowed if isinstance(allowed, str) else ", ".join(allowed)
+    complaint = str(messages[0]).rstrip(".")
     return ProblemError(
-        400, "bad_argument", f"{name}={value!r}: {messages[0]}; allowed: {told}", field=name, allowed=allowed
+        400, "bad_argument", f"{name}={value!r}: {complaint}; allowed: {told}", field=name, allowed=allowed
     )
 
 

@@ -204,3 +204,10 @@ def test_the_description_names_every_path_and_argument(lively):
     assert {"/skill", "/models", "/stream", "/predictions.csv", "/candles/{symbol}.csv"} <= paths
     named = {entry["name"] for entry in spec["paths"][f"{API}/ledger"]["get"]["parameters"]}
     assert named == {"symbol", "horizon", "model", "origin", "state", "limit", "cursor", "fields"}
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(lively):
+    answer = lively.get("/api/v1/candles/BTCUSDT?start=2025-11-20&end=2025-11-19")
+
+    assert answer.status_code == 400
+    assert answer.json["field"] == "end"

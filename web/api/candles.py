@@ -24,7 +24,10 @@ def candles(asked: dict[str, Any], symbol: str) -> Page:
     length_ms = INTERVAL_MS[interval]
     if length_ms % interval_ms(base):
         refuse_argument("interval", interval, intervals_of(base))
-    found = stores().candles(symbol, interval, asked["start"], asked["end"], asked["limit"])
+    start_ms, end_ms = asked["start"], asked["end"]
+    if start_ms is not None and end_ms is not None and end_ms < start_ms:
+        refuse_argument("end", iso_utc(end_ms), f"a time from start, {iso_utc(start_ms)}, on")
+    found = stores().candles(symbol, interval, start_ms, end_ms, asked["limit"])
     return Page([_item(row, length_ms) for row in found.tolist()])
 
 
