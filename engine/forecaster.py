@@ -147,27 +147,14 @@ class Forecaster:
     def _predict_horizon(self, rows: Rows, horizon: Horizon, interval_ms: int) -> list[Prediction]:
         served = self.served.get(horizon.name)
         scores = self._scores(served, rows)
+        span = Span(self._interval, interval_ms, horizon)
         made = []
         for index, (candle, reason) in enumerate(zip(rows.candles, rows.reasons, strict=True)):
-            figures = None
-            if reason is None and scores is None:
-                reason = Reason.MODEL_MISSING
-            if reason is None and scores is not None:
-                figures = figures_of(scores, index)
-                reason = Reason.TOO_FEW_CANDLES if figures is None else None
-            made.append(
-                prediction_of(
-                    candle.symbol,
-                    candle.open_ms,
-                    candle.close,
-                    Span(self._interval, interval_ms, horizon),
-                    self._cost_bps,
-                    Origin.LIVE,
-                    figures,
-                    served if figures else None,
-                    reason,
-                )
-            )
+            figures = figures_of(scores, index) if scores is not None and reason is None else None
+            if figures is None and reason is None:
+                reason = Reason.MODEL_MISSING if scores is None else Reason.TOO_FEW_CANDLES
+            case = Case(candle.symbol, candle.open_ms, candle.close, span, self._cost_bps, Origin.LIVE)
+            made.append(prediction_of(case, figures, served if figures else None, reason))
         return made
 
     def _scores(self, served: ServedHorizon | None, rows: Rows) -> Scores | None:
@@ -205,46 +192,51 @@ def figures_of(scores: Scores, index: int | tuple[int, int]) -> Figures | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One candle and horizon to be predicted, and what acting on it would cost."""
+
+    symbol: str
+    open_ms: int
+    price: float
+    span: Span
+    cost_bps: float
+    origin: Origin
+
+
 def prediction_of(
-    symbol: str,
-    open_ms: int,
-    price: float,
-    span: Span,
-    cost_bps: float,
-    origin: Origin,
-    figures: Figures | None,
-    served: ServedHorizon | None,
-    reason: Reason | None,
+    case: Case, figures: Figures | None, served: ServedHorizon | None, reason: Reason | None
 ) -> Prediction:
-    """Return the ledger row of one candle and horizon; without figures it abstains for `reason`."""
-    made_ms = open_ms + span.interval_ms
+    """Return the ledger row of one case; without figures it abstains for `reason`."""
+    span = case.span
+    made_ms = case.open_ms + span.interval_ms
     verdict = Verdict.ABSTAIN
     if figures is not None and served is not None:
-        verdict = decide(figures[1], cost_bps)
+        verdict = decide(figures[1], case.cost_bps)
         if made_ms >= served.expires_ms:
             verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
         elif verdict is Verdict.ABSTAIN:
             reason = Reason.COST
     probability, expected, low, high = figures or (None, None, None, None)
     return Prediction(
-        symbol=symbol,
+        symbol=case.symbol,
         interval=span.interval,
         horizon=span.horizon.name,
-        candle_open_ms=open_ms,
+        candle_open_ms=case.open_ms,
         made_ms=made_ms,
         due_ms=made_ms + span.horizon.length_ms,
-        price=price,
-        cost_bps=cost_bps,
+        price=case.price,
+        cost_bps=case.cost_bps,
         verdict=verdict,
         reason=reason,
-        origin=origin,
+        origin=case.origin,
         model=served.model if served else None,
         probability_up=probability,
         expected_return_bps=expected,
         low_bps=low,
         high_bps=high,
         coverage=served.coverage if served and figures else None,
-        edge_bps=None if expected is None else edge_bps(expected, cost_bps),
+        edge_bps=None if expected is None else edge_bps(expected, case.cost_bps),
     )
 
 

@@ -11,7 +11,7 @@ from engine.source import Source, house_environment, trainer_command
 from engine.training_job import Progress, TrainingJob
 from features.feature_engineering import COLUMNS, definition_hash
 from market.errors import ModelError
-from market.intervals import DAY_MS
+from market.intervals import DAY_MS, HOUR_MS
 from models.scores import Scores
 from utils.model_utils import BatchPredictor
 
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 MODEL_LIFE_MS = 7 * DAY_MS  # market time after which a model that was not trained again abstains
 RETRAIN_AFTER_MS = DAY_MS
+RETRY_AFTER_MS = HOUR_MS  # while there is no model at all
 REFRESH_SECONDS = 30.0  # between two looks whether the files of the serving models are still sound
 
 
@@ -34,6 +35,7 @@ class Serving:
         self._trained_ms: dict[str, int] = {}
         self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
         self.served: Mapping[str, ServedHorizon] = {}
+        self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0
         self.note: str | None = None
 
@@ -63,12 +65,15 @@ class Serving:
             self.refresh()
         if self._job is not None and self._job.is_running:
             if self._job.poll(self.refresh):
+                if self._job.has_crashed:
+                    self._attempted_ms = None
                 self.note = self._job.failure and f"not every horizon has a model: {self._job.failure}"
             return
         if self._is_due(market_ms):
             if self._job is None:
                 self._job = TrainingJob(self._config.INSTANCE_DIR / "run", house_environment())
-            self._job.start(trainer_command(self._source, market_ms))
+            if self._job.start(trainer_command(self._source, market_ms)):
+                self._attempted_ms = market_ms
 
     def training(self) -> Progress | None:
         """Return how far the training is that goes on, or None."""
@@ -80,4 +85,8 @@ class Serving:
             self._job.stop()
 
     def _is_due(self, market_ms: int) -> bool:
+        """Return whether a horizon wants a new model; one that had too little history is not tried again at once."""
+        pause_ms = RETRAIN_AFTER_MS if self.served else RETRY_AFTER_MS
+        if self._attempted_ms is not None and market_ms - self._attempted_ms < pause_ms:
+            return False
         return any(market_ms - self._trained_ms.get(name, 0) >= RETRAIN_AFTER_MS for name in self._config.horizons)

@@ -16,7 +16,7 @@ from data.data_processor import DataProcessor
 from data.database import open_database
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
-from engine.forecaster import Horizon, ServedHorizon, Span, figures_of, prediction_of
+from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.serving import MODEL_LIFE_MS
 from engine.training_job import PROGRESS_FILE
@@ -155,9 +155,8 @@ class Training:
                 served = None
                 if fold and trained and figures:
                     served = ServedHorizon(fold.model_id, trained.model.coverage, open_ms + MODEL_LIFE_MS)
-                yield prediction_of(
-                    symbol, open_ms, price, span, self._config.cost_bps, Origin.REPLAYED, figures, served, reason
-                )
+                case = Case(symbol, open_ms, price, span, self._config.cost_bps, Origin.REPLAYED)
+                yield prediction_of(case, figures, served, reason)
 
 
 def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel:

@@ -29,19 +29,21 @@ class TrainingJob:
         self._child: subprocess.Popen[bytes] | None = None
         self._not_before_s = 0.0
         self.failure: str | None = None
+        self.has_crashed = False  # it ended by itself without saying what it had done
 
     @property
     def is_running(self) -> bool:
         """Return whether a training goes on."""
         return self._child is not None
 
-    def start(self, command: Sequence[str]) -> None:
-        """Begin a training by `command` unless one goes on or the last one failed a moment ago."""
+    def start(self, command: Sequence[str]) -> bool:
+        """Begin a training by `command` unless one goes on or the last one failed a moment ago; tell which."""
         if self._child is not None or time.monotonic() < self._not_before_s:
-            return
+            return False
         self._progress_path.unlink(missing_ok=True)
         logger.info("training started")
         self._child = start(command, self._environment, None)
+        return True
 
     def poll(self, on_done: Callable[[], None]) -> bool:
         """Look whether the training has just ended, and return that; call `on_done` when it left new models."""
@@ -49,6 +51,7 @@ class TrainingJob:
             return False
         self._child = None
         progress = self._read()
+        self.has_crashed = code != 0
         if code == 0:
             self.failure = progress.get("failure")
             on_done()

@@ -5,7 +5,7 @@ import pytest
 
 from data.candle_store import CandleStore
 from data.database import open_database
-from engine.forecaster import FeatureBoard, Horizon, ServedHorizon, Span, prediction_of
+from engine.forecaster import Case, FeatureBoard, Horizon, ServedHorizon, Span, prediction_of
 from features.feature_engineering import WARMUP, compute_features
 from market.candles import CANDLES, Candle
 from market.intervals import HOUR_MS, MINUTE_MS
@@ -13,7 +13,7 @@ from market.predictions import Origin, Reason, Verdict
 
 STEP = 5 * MINUTE_MS
 START = 1_750_000_200_000 // STEP * STEP
-SPAN = Span("5m", STEP, Horizon("1h", HOUR_MS))
+CASE = Case("BTCUSDT", START, 100.0, Span("5m", STEP, Horizon("1h", HOUR_MS)), 24.0, Origin.LIVE)
 
 
 def walk(count, seed=1):
@@ -127,7 +127,7 @@ def test_candles_of_one_close_are_one_group(store):
 def test_the_verdict_is_what_the_move_leaves_after_costs(expected, expires, verdict, reason):
     served = ServedHorizon("m-1", 0.8, START + expires)
 
-    row = prediction_of("BTCUSDT", START, 100.0, SPAN, 24.0, Origin.LIVE, (0.6, expected, -90.0, 150.0), served, None)
+    row = prediction_of(CASE, (0.6, expected, -90.0, 150.0), served, None)
 
     assert (row.verdict, row.reason) == (verdict, reason)
     assert row.probability_up == 0.6
@@ -136,7 +136,7 @@ def test_the_verdict_is_what_the_move_leaves_after_costs(expected, expires, verd
 
 
 def test_without_figures_nothing_is_filled_in():
-    row = prediction_of("BTCUSDT", START, 100.0, SPAN, 24.0, Origin.LIVE, None, None, Reason.MODEL_MISSING)
+    row = prediction_of(CASE, None, None, Reason.MODEL_MISSING)
 
     assert (row.verdict, row.reason) == (Verdict.ABSTAIN, Reason.MODEL_MISSING)
     assert (row.probability_up, row.edge_bps, row.coverage, row.model) == (None, None, None, None)

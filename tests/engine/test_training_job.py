@@ -61,6 +61,7 @@ def test_a_failure_is_kept_and_not_tried_again_at_once(job, tmp_path):
     job.start(command(tmp_path))
 
     assert "code 3" in job.failure
+    assert job.has_crashed
     assert not job.is_running
 
 
