@@ -86,8 +86,9 @@ class MarketClock:
     def _fits(self, sample: _Sample) -> bool:
         if not self._samples:
             return True
-        first = self._samples[0]
-        if len(self._samples) < 2 or sample.at_seconds - first.at_seconds < _SETTLING_SECONDS:
+        first, last = self._samples[0], self._samples[-1]
+        if last.at_seconds - first.at_seconds < _SETTLING_SECONDS:
+            # The speed is not known yet: whatever comes next, a second later too, may be right.
             return sample.remote_ms >= first.remote_ms - _TOLERANCE_SECONDS * 1_000
         tolerance_ms = (_TOLERANCE_SECONDS + sample.error_seconds) * 1_000 * self._speed
         return abs(sample.remote_ms - self._at(sample.at_seconds)) <= tolerance_ms

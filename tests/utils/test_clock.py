@@ -61,6 +61,19 @@ def test_learns_the_speed_and_the_offset(speed):
     assert abs(clock.now_ms() - exchange.now_ms()) < 0.1 * 1_000 * speed
 
 
+def test_knows_the_speed_from_the_first_event_after_the_first_answers():
+    hands = Hands()
+    clock, exchange = MarketClock(monotonic=hands), Exchange(hands, 60.0)
+    exchange.answer(clock)
+    exchange.answer(clock)
+
+    hands.seconds += 2
+    exchange.event(clock)
+
+    assert clock.speed == 60.0
+    assert abs(clock.now_ms() - exchange.now_ms()) < 3_000
+
+
 def test_a_jittery_line_does_not_shake_a_clock_of_speed_one():
     hands, dice = Hands(), random.Random(4)
     clock, exchange = MarketClock(monotonic=hands), Exchange(hands, 1.0)
