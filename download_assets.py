@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None, lock: Path = LOCK, folder: Path = V
         template, packages = read_lock(lock)
         missing = missing_assets(packages, folder)
         if not missing:
-            say("assets are in place, nothing to do", state="present", files=_names(packages))
+            say("assets are in place", state="present", files=_names(packages))
             return 0
         if options.check:
             say(f"missing or damaged: {', '.join(missing)}", state="missing", files=missing)

@@ -114,7 +114,7 @@ class Optimizer:
             cold, filled = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
             warm, _ = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
             rest.close()
-        found = f"{len(symbols)} symbols, {filled.candles:,} new candles from {filled.pages} pages"
+        found = f"{len(symbols)} symbols, {filled.candles:,} new candles"
         self.steps.append(Step("candle history", cold, warm, found))
         return market_ms
 
@@ -137,7 +137,8 @@ class Optimizer:
                     self._shell.say("note", f"Not all horizons could be trained: {job.failure}")
             cold = time.monotonic() - started
             warm, served = _timed(lambda: _served(self._config, source.venue, definition_hash()))
-        self.steps.append(Step("models", cold, warm, ", ".join(served.values()) or "none yet"))
+        found = f"{len(served)} of {len(self._config.horizons)} horizons: {', '.join(served) or 'none yet'}"
+        self.steps.append(Step("models", cold, warm, found))
 
     def _caches(self, source: "Source") -> None:
         from data.model_store import ModelStore
@@ -153,7 +154,7 @@ class Optimizer:
         with self._shell.step("model cache"):
             cold, _ = _timed(load)
             warm, _ = _timed(load)
-        self.steps.append(Step("model cache", cold, warm, f"{len(served)} models load and answer as they were saved"))
+        self.steps.append(Step("model cache", cold, warm, f"{len(served)} models, answers as saved"))
 
 
 def is_needed(config: Config) -> bool:

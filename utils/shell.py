@@ -45,11 +45,14 @@ class Shell:
         if self._is_json:
             self._write({"event": "table", "title": title, "rows": list(rows)})
             return
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for name, value in rows[0].items():
-            table.add_column(name.replace("_", " "), justify="right" if isinstance(value, float) else "left")
+            is_number = isinstance(value, float)
+            heading = name.replace("_", "\n" if is_number else " ")  # narrow columns of numbers leave room for words
+            table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
         for row in rows:
             table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()))
         self._console.print(table)

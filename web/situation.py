@@ -6,6 +6,7 @@ from web.formats import clock
 from web.heartbeat import Heartbeat
 
 _NAMES = {"binance": "Binance", "simulated": "Simulated", None: "Starting"}
+_REPLAY_VENUE = "simulated-replay-"  # recorded candles, played by the simulated exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def situation(beat: Heartbeat, mono_s: float) -> Situation:
     """Return the situation a heartbeat stands for at this reading of the monotonic clock."""
     is_alive, state = beat.is_alive(mono_s), beat.feed_state(mono_s)
     return Situation(
-        market=_NAMES.get(beat.market, str(beat.market)),
+        market=_name(beat),
         is_simulated=beat.market == "simulated",
         speed=beat.speed,
         market_ms=beat.market_now_ms(mono_s),
@@ -46,6 +47,12 @@ def situation(beat: Heartbeat, mono_s: float) -> Situation:
         is_live=is_alive and state == "live",
         notice=_notice(beat, mono_s, is_alive, state),
     )
+
+
+def _name(beat: Heartbeat) -> str:
+    if (beat.venue or "").startswith(_REPLAY_VENUE):
+        return "Replayed"
+    return _NAMES.get(beat.market, str(beat.market))
 
 
 def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notice | None:
@@ -66,7 +73,7 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
         return Notice(
             "The feed is offline: connecting to the market.", "No data yet, so no prediction.", started_s, "For"
         )
-    name = _NAMES.get(beat.market, "The market")
+    name = _name(beat)
     after = "Fresh or silent: no data, no prediction. Prices are the last known; calls already made will be scored."
     if state == "down":
         return Notice(f"{name} is offline: neither REST nor the stream answers.", f"Reconnecting. {after}", silent_s)

@@ -214,3 +214,12 @@ def test_the_same_page_is_not_sent_twice(lively):
     assert lively.get("/", headers={"If-None-Match": tag}).status_code == 304
     lively.now_s += 1.4
     assert lively.get("/", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_says_when_the_market_is_a_replay(house):
+    house.venue = "simulated-replay-0a1b2c3d"
+    house.beat()
+
+    strip = house.get("/").text
+
+    assert "<dt>Market</dt><dd>Replayed" in strip
