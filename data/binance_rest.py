@@ -14,6 +14,7 @@ from data import exchange_answers as answers
 from data.binance_client import make_client
 from data.candle_door import read_klines, to_ms
 from data.refusals import Refusals
+from data.unreadable import UNREADABLE
 from data.weight_budget import Priority, WeightBudget
 from market.errors import DataError, RateLimited, SourceUnavailable
 from market.intervals import interval_ms
@@ -150,7 +151,7 @@ class BinanceRest:
     def _decoded(self, name: str, body: bytes, kind: type[T]) -> T:
         try:
             decoded = msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._unusable(name, "the answer is of another shape") from error
         self.is_refused = False
         return decoded

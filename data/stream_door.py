@@ -4,12 +4,11 @@ import math
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from data.candle_door import to_ms
 from data.candle_flow import LATE_SECONDS, CandleFlow
 from data.frames import ACCEPTED, SHUTDOWN, Event, Kline, decode_frame, kind_of
 from data.refusals import Refusals
+from data.unreadable import UNREADABLE
 from market.candles import LAST_VALID_MS, Candle, refusal
 from utils.clock import MarketClock
 
@@ -39,7 +38,7 @@ class StreamDoor:
         """Take in one message; whatever it holds, it raises nothing."""
         try:
             frame = decode_frame(message)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._refusals.add("event of unknown shape")
             return
         flow, event = self._flows.get(frame.stream), frame.data

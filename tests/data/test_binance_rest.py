@@ -56,6 +56,7 @@ def test_start_is_inclusive_and_end_exclusive(exchange, rest):
         (403, b"<html>firewall</html>"),
         (502, b"<html>bad gateway</html>"),
         (503, b'{"code":-1000,"msg":"busy"}'),
+        (400, b'{"code":-1000,"msg":"\xff"}'),
     ],
 )
 def test_an_unusable_answer_is_a_source_that_is_unavailable(exchange, rest, status, body):
@@ -72,7 +73,9 @@ def test_an_unusable_answer_is_a_source_that_is_unavailable(exchange, rest, stat
 
 
 @pytest.mark.parametrize("path", ["time", "exchangeInfo", "ticker/24hr", "ticker/price"])
-@pytest.mark.parametrize("body", [b"<html>", b"[]x", b'{"serverTime":"soon","symbols":3}', b"7"])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]x", b'{"serverTime":"soon","symbols":3}', b"7", b'{"\xff":"\xff"}', b"[" * 9_999]
+)
 def test_no_answer_of_another_shape_gets_through(exchange, rest, path, body):
     exchange.answers[path].append((200, body, {}))
     ask = {
@@ -204,6 +207,7 @@ def test_reads_the_real_exchange_info(exchange, rest, shared_data):
 
 def test_an_odd_pair_or_ticker_does_not_hide_the_others(exchange, rest):
     good = exchange._pair("BTCUSDT")
+    good["filters"].append({"filterType": ["of no name"]})
     body = json.dumps({"symbols": [{"symbol": 5}, good, None]}).encode()
     exchange.answers["exchangeInfo"].append((200, body, {}))
     tickers = [{"symbol": "BTCUSDT", "price": "12.5"}, {"symbol": "ETHUSDT", "price": "NaN"}, {"price": "1"}]
