@@ -27,6 +27,8 @@ def make_client(root_url: str) -> Any:
         asyncio.set_event_loop(None)
         loop.close()
     client.API_URL = f"{root_url.rstrip('/').removesuffix('/api')}/api"
+    # The exchange never sends anybody elsewhere; whoever does so in its place is not followed.
+    client.session.get_redirect_target = lambda _: None
     # A proxy from the environment is for the world outside, never for this machine.
     client.session.trust_env = urlsplit(root_url).hostname not in _LOOPBACK
     return client

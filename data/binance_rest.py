@@ -28,6 +28,7 @@ PAGE_CANDLES = 1_000
 KLINES_WEIGHT = 2
 _TIME_WEIGHT, _EXCHANGE_WEIGHT, _TICKERS_WEIGHT, _PRICES_WEIGHT = 1, 20, 80, 4
 _BAN_SECONDS, _LIMIT_SECONDS = 120.0, 60.0  # when the answer does not say how long
+_OK = 200
 _UNKNOWN_SYMBOL = -1121
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class BinanceRest:
         used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
         if used.isascii() and used.isdigit():
             self.budget.note_used(int(used[:9]))
-        if not response.ok:
+        if response.status_code != _OK:
             raise self._failure(response)
         return bytes(response.content)
 

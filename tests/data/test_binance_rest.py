@@ -160,6 +160,16 @@ def test_a_limit_is_obeyed_by_all_requests(exchange, rest, status, retry_after):
     assert len(exchange.requests) == asked
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://" + "a" * 70 + ".com/", "/api/v3/time"])
+def test_an_answer_that_sends_elsewhere_is_not_followed(exchange, rest, location):
+    exchange.answers["time"].append((302, b'{"serverTime":1}', {"Location": location}))
+
+    with pytest.raises(SourceUnavailable, match="HTTP 302"):
+        rest.server_time_ms()
+
+    assert len(exchange.requests) == 1
+
+
 def test_an_unknown_symbol_is_no_reason_to_wait(exchange, rest):
     rest.server_time_ms()
     exchange.answers["klines"].append((400, b'{"code":-1121,"msg":"Invalid symbol."}', {}))
