@@ -1,10 +1,10 @@
 """Which exchange the house listens to: Binance, or a simulated one started beside it."""
 
 import hashlib
+import http.client
 import json
 import socket
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def binance_answers(config: Config, timeout_seconds: float = PROBE_SECONDS) -> b
     try:
         with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:  # noqa: S310
             return bool(answer.status == 200 and answer.read(64).strip() == b"{}")
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):
         return False
 
 
