@@ -244,9 +244,10 @@ def test_what_cannot_be_done_is_answered_by_an_error(command, code, identity):
     assert answer.get("id") == identity
 
 
-def test_a_stream_of_an_unknown_symbol_is_accepted_and_silent():
+@pytest.mark.parametrize("silent", ["nosuchusdt@kline_1m", "BTCUSDT@kline_1m", "BTCUSDT@bookTicker"])
+def test_a_stream_that_does_not_exist_is_accepted_and_silent(silent):
     async def scene(visit):
-        async with visit.connect("/stream?streams=nosuchusdt@kline_1m/btcusdt@kline_1m") as stream:
+        async with visit.connect(f"/stream?streams={silent}/btcusdt@kline_1m") as stream:
             return await received(stream, 3)
 
     assert {message["stream"] for message in visit(scene)} == {"btcusdt@kline_1m"}
