@@ -222,6 +222,7 @@ def test_the_envelope_is_a_property():
     [
         ("{not json", 3, None),
         ("[]", 2, None),
+        ("[" * 9_999, 3, None),
         ({"id": 1}, 2, 1),
         ({"method": "DANCE", "id": 2}, 2, 2),
         ({"method": "SUBSCRIBE", "id": 3}, 2, 3),
