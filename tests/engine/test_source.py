@@ -47,6 +47,14 @@ def test_auto_takes_binance_when_it_answers(exchange, tmp_path):
     assert (source.market, source.venue, source.rest_url) == ("binance", "binance", root)
 
 
+def test_a_proxy_is_not_asked_about_this_machine(exchange, free_port, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    config = settings(tmp_path, BINANCE_REST_URL=f"http://127.0.0.1:{exchange[0].server_port}")
+
+    assert binance_answers(config)
+
+
 def test_auto_says_that_it_goes_on_with_the_simulated_market(free_port, tmp_path):
     said = []
     config = settings(tmp_path, MARKET="auto", BINANCE_REST_URL=f"http://127.0.0.1:{free_port}")
