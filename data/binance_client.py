@@ -27,9 +27,15 @@ def make_client(root_url: str) -> Any:
         asyncio.set_event_loop(None)
         loop.close()
     client.API_URL = f"{root_url.rstrip('/').removesuffix('/api')}/api"
-    # A proxy from the environment is for the world outside, never for this machine.
-    client.session.trust_env = urlsplit(root_url).hostname not in _LOOPBACK
+    # The exchange never sends anybody elsewhere; whoever does so in its place is not followed.
+    client.session.get_redirect_target = lambda _: None
+    client.session.trust_env = not is_on_this_machine(root_url)
     return client
+
+
+def is_on_this_machine(root_url: str) -> bool:
+    """Return whether a root is on this machine: a proxy from the environment is for the world outside."""
+    return urlsplit(root_url).hostname in _LOOPBACK
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from data import exchange_answers as answers
 from data.binance_client import make_client
 from data.candle_door import read_klines, to_ms
 from data.refusals import Refusals
+from data.unreadable import UNREADABLE
 from data.weight_budget import Priority, WeightBudget
 from market.errors import DataError, RateLimited, SourceUnavailable
 from market.intervals import interval_ms
@@ -27,6 +28,7 @@ PAGE_CANDLES = 1_000
 KLINES_WEIGHT = 2
 _TIME_WEIGHT, _EXCHANGE_WEIGHT, _TICKERS_WEIGHT, _PRICES_WEIGHT = 1, 20, 80, 4
 _BAN_SECONDS, _LIMIT_SECONDS = 120.0, 60.0  # when the answer does not say how long
+_OK = 200
 _UNKNOWN_SYMBOL = -1121
 
 T = TypeVar("T")
@@ -123,7 +125,7 @@ class BinanceRest:
         used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
         if used.isascii() and used.isdigit():
             self.budget.note_used(int(used[:9]))
-        if not response.ok:
+        if response.status_code != _OK:
             raise self._failure(response)
         return bytes(response.content)
 
@@ -150,7 +152,7 @@ class BinanceRest:
     def _decoded(self, name: str, body: bytes, kind: type[T]) -> T:
         try:
             decoded = msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._unusable(name, "the answer is of another shape") from error
         self.is_refused = False
         return decoded

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from data.unreadable import UNREADABLE
 from market.candles import CANDLES, COLUMNS, LAST_VALID_MS, MAX_PRICE, refusal
 from market.errors import DataError
 from market.intervals import floor_to
@@ -43,7 +44,7 @@ def _values(body: bytes) -> tuple[np.ndarray, Counter[str]]:
         values = np.array(_PLAIN_ROWS.decode(body), dtype=np.float64)
     except msgspec.ValidationError:
         return _values_one_by_one(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DataError("the answer is not JSON") from error
     except ValueError:  # rows of different lengths
         return _values_one_by_one(body)
@@ -57,7 +58,7 @@ def _values(body: bytes) -> tuple[np.ndarray, Counter[str]]:
 def _values_one_by_one(body: bytes) -> tuple[np.ndarray, Counter[str]]:
     try:
         rows = _ANY_ROWS.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DataError("the answer is not a list of rows") from error
     refused: Counter[str] = Counter()
     values = []

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from data.unreadable import UNREADABLE
 from market.symbols import Symbol
 
 _MAX_NAME = 32
@@ -62,7 +63,7 @@ def refused(body: bytes) -> Refused | None:
     """Return Binance's error in `body`, or None when it holds none."""
     try:
         return msgspec.json.decode(body, type=Refused)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -70,11 +71,11 @@ def symbol(raw: msgspec.Raw) -> Symbol | None:
     """Return one pair of /exchangeInfo, or None when it cannot be understood; unknown filters are ignored."""
     try:
         pair = msgspec.json.decode(raw, type=_Pair)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if not 0 < len(pair.symbol) <= _MAX_NAME:
         return None
-    rules = {rule.get("filterType"): rule for rule in pair.filters}
+    rules = {str(rule.get("filterType")): rule for rule in pair.filters}
     price, lot = rules.get("PRICE_FILTER", {}), rules.get("LOT_SIZE", {})
     notional = rules.get("NOTIONAL", rules.get("MIN_NOTIONAL", {}))
     return Symbol(
@@ -104,7 +105,7 @@ def price(raw: msgspec.Raw) -> tuple[str, float] | None:
 def _decoded(raw: msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind, strict=False)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from data.unreadable import UNREADABLE
+
 
 class Kline(msgspec.Struct):
     """The candle inside a kline event; prices come as text and are read as floats."""
@@ -51,7 +53,7 @@ def kind_of(payload: bytes | memoryview) -> str:
     """Return what a message is that `decode_frame` could not place: the slow path, taken rarely."""
     try:
         other = _decode_other(payload)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return UNKNOWN
     word = other.e or (other.data or {}).get("e") or other.stream.lstrip("!")
     if word == "serverShutdown":

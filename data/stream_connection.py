@@ -123,7 +123,11 @@ class StreamConnection:
 
     async def _connect(self) -> picows.WSTransport | None:
         attempt = picows.ws_connect(
-            lambda: _Listener(self), self._url, websocket_handshake_timeout=_HANDSHAKE_SECONDS, logger_name=_quiet
+            lambda: _Listener(self),
+            self._url,
+            websocket_handshake_timeout=_HANDSHAKE_SECONDS,
+            logger_name=_quiet,
+            max_redirects=0,  # each would be one more attempt
         )
         try:
             transport, _ = await asyncio.wait_for(attempt, _CONNECT_SECONDS)

@@ -1,20 +1,19 @@
 """The door stream events come in by: each is decoded once, checked, and put to its symbol."""
 
-import math
 import time
 from collections.abc import Callable
-
-import msgspec
 
 from data.candle_door import to_ms
 from data.candle_flow import LATE_SECONDS, CandleFlow
 from data.frames import ACCEPTED, SHUTDOWN, Event, Kline, decode_frame, kind_of
 from data.refusals import Refusals
-from market.candles import LAST_VALID_MS, Candle, refusal
+from data.unreadable import UNREADABLE
+from market.candles import LAST_VALID_MS, MAX_PRICE, Candle, refusal
 from utils.clock import MarketClock
 
 # A closing event may be stamped this much before the end of its candle.
 _EARLY_MS = 1_000
+_LEAST_PRICE = 1 / MAX_PRICE  # so that the ratio of two prices is a number
 
 
 class StreamDoor:
@@ -39,7 +38,7 @@ class StreamDoor:
         """Take in one message; whatever it holds, it raises nothing."""
         try:
             frame = decode_frame(message)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._refusals.add("event of unknown shape")
             return
         flow, event = self._flows.get(frame.stream), frame.data
@@ -65,14 +64,14 @@ class StreamDoor:
             self._refusals.add(kind)
 
     def _take_ticker(self, flow: CandleFlow, event: Event) -> None:
-        if not (0 < event.c < math.inf and 0 < event.o < math.inf):
+        if not (_is_price(event.c) and _is_price(event.o)):
             self._refusals.add("price out of range")
             return
         flow.price = event.c
         flow.change_24h_percent = (event.c / event.o - 1.0) * 100.0
 
     def _take_open(self, flow: CandleFlow, kline: Kline, now: float) -> None:
-        if not 0 < kline.c < math.inf:
+        if not _is_price(kline.c):
             self._refusals.add("price out of range")
             return
         flow.price = kline.c
@@ -101,3 +100,7 @@ class StreamDoor:
         if (time_ms - (flow.last_ms or time_ms)) % flow.interval_ms:
             return False
         return time_ms <= self._clock.now_ms() + LATE_SECONDS * 1_000 * self._clock.speed
+
+
+def _is_price(value: float) -> bool:
+    return _LEAST_PRICE <= value <= MAX_PRICE

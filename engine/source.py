@@ -1,16 +1,17 @@
 """Which exchange the house listens to: Binance, or a simulated one started beside it."""
 
 import hashlib
+import http.client
 import json
 import socket
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from config import CHECKOUT, Config, child_environment
+from data.binance_client import is_on_this_machine
 
 PROBE_SECONDS = 3.0
 _LOOPBACK = "127.0.0.1"
@@ -49,10 +50,12 @@ def venue_of(config: Config) -> str:
 def binance_answers(config: Config, timeout_seconds: float = PROBE_SECONDS) -> bool:
     """Return whether the Binance root answers a ping in time."""
     request = urllib.request.Request(f"{config.BINANCE_REST_URL}/api/v3/ping")  # noqa: S310 - scheme checked in config
+    proxies: dict[str, str] | None = {} if is_on_this_machine(config.BINANCE_REST_URL) else None
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
     try:
-        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:  # noqa: S310
+        with opener.open(request, timeout=timeout_seconds) as answer:
             return bool(answer.status == 200 and answer.read(64).strip() == b"{}")
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):
         return False
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from market.candles import LAST_VALID_MS
 from market.errors import ConfigError
 from simulator.coins import EPOCH_MS
 from simulator.exchange import Exchange
@@ -33,11 +34,12 @@ _HOUR_SECONDS = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A tape, where its clock starts, and what it is called."""
+    """A tape, where its clock starts, when it begins and ends, and what it is called."""
 
     tape: GeneratedTape | ReplayTape
     start_ms: int
     first_ms: int
+    end_ms: int
     name: str
 
 
@@ -72,7 +74,7 @@ def _stop(stop: asyncio.Future[int], code: int) -> None:
 
 def _generated(options: argparse.Namespace) -> Market:
     tape = GeneratedTape(market_model(options.seed, options.symbols))
-    return Market(tape, round(time.time() * 1_000), EPOCH_MS, f"seed {options.seed}")
+    return Market(tape, round(time.time() * 1_000), EPOCH_MS, LAST_VALID_MS, f"seed {options.seed}")
 
 
 def _replayed(folder: Path) -> Market:
@@ -84,13 +86,16 @@ def _replayed(folder: Path) -> Market:
     if not any(len(file.rows) for file in files):
         raise ConfigError(f"the replay folder {str(folder)!r} holds no usable row: see the lines above")
     tape = ReplayTape(files)
-    return Market(tape, tape.start_ms(), tape.first_ms(), f"replay of {folder.resolve().name}")
+    return Market(tape, tape.start_ms(), tape.first_ms(), tape.end_ms(), f"replay of {folder.resolve().name}")
 
 
 def _start_ms(options: argparse.Namespace, market: Market) -> int:
     heartbeat = read_heartbeat(options.state) if options.state else None
     if heartbeat is not None and heartbeat.market == market.name:
-        return heartbeat.resumed_ms(round(time.time() * 1_000), options.speed)
+        resumed_ms = heartbeat.resumed_ms(round(time.time() * 1_000), options.speed)
+        if resumed_ms >= market.end_ms:
+            sys.stderr.write(f"{market.name} is over, nothing trades: remove {options.state} to start anew\n")
+        return resumed_ms
     if heartbeat is not None:
         sys.stderr.write(f"{options.state} is of another market ({heartbeat.market}): starting anew\n")
     start_ms = market.start_ms if options.start is None else options.start
@@ -98,6 +103,8 @@ def _start_ms(options: argparse.Namespace, market: Market) -> int:
         raise ConfigError(
             f"--start {_iso(start_ms)} is before the first candle: start at {_iso(market.first_ms)} or later"
         )
+    if start_ms >= market.end_ms:
+        raise ConfigError(f"--start {_iso(start_ms)} is after the last candle: start before {_iso(market.end_ms)}")
     return start_ms
 
 

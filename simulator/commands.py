@@ -79,7 +79,7 @@ def checked_streams(names: list[Any]) -> list[str]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         command = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(_WRONG_JSON, f"Invalid JSON: {error}") from None
     if not isinstance(command, dict):
         raise CommandError(_WRONG_REQUEST, "Invalid request: expected an object")

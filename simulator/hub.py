@@ -67,6 +67,8 @@ class Hub:
     def _file(self, stream: str) -> None:
         name, _, kind = stream.partition("@")
         interval = kind.removeprefix(_KLINE)
+        if name != name.lower() and not name.startswith("!"):
+            return  # Binance knows symbols in lower case only; of others nothing ever comes
         if kind.startswith(_KLINE) and interval in INTERVALS:
             self._klines.setdefault(interval, {})[stream] = name.upper()
         elif not kind.startswith(_KLINE):

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 from market.candles import COLUMNS, MAX_PRICE, refusal
 from market.errors import ConfigError
 from market.intervals import INTERVAL_MS
-from simulator.klines import EXTRAS, KLINES, NO_KLINES
+from simulator.klines import EXTRAS, KLINES, NO_KLINES, SUMS
 
 BINANCE_ORDER = ("open_time", *COLUMNS, "close_time", *EXTRAS)
 _NAME = re.compile(r"^([A-Z0-9]{2,20})-(\d+[smhdw])-.*\.csv(\.gz)?$")
@@ -53,7 +54,7 @@ def read_file(file: Path, symbol: str, interval: str) -> KlineFile:
     try:
         raw = file.read_bytes()
         text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("ascii", "replace")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
     refused: Counter[str] = Counter()
     rows = _parsed(text, refused)
@@ -76,7 +77,7 @@ def _parsed(text: str, refused: Counter[str]) -> np.ndarray:
         return NO_KLINES
     try:
         return _parsed_at_once(lines, header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _parsed_by_row(lines, header, refused)
 
 
@@ -120,11 +121,18 @@ def _checked(rows: np.ndarray, base_ms: int, refused: Counter[str]) -> np.ndarra
         is_good[index] = reason is None
         if reason:
             refused[reason] += 1
-    good = rows[is_good]
+    is_sound = is_good & _are_sums_sound(rows)
+    if not np.array_equal(is_sound, is_good):
+        refused["figure out of range"] += int(is_good.sum() - is_sound.sum())
+    good = rows[is_sound]
     times, first = np.unique(good["open_ms"], return_index=True)
     if len(times) < len(good):
         refused["time seen before"] += len(good) - len(times)
     return np.asarray(good[first])
+
+
+def _are_sums_sound(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(np.all([(rows[name] >= 0) & (rows[name] < MAX_PRICE) for name in SUMS], axis=0))
 
 
 def _is_plain(rows: np.ndarray, base_ms: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from market.candles import LAST_VALID_MS
 from market.errors import ConfigError
 
 FULL_SPEED_PAUSE_SECONDS = 60.0  # the market goes on at full speed for so long while the program is not running
@@ -68,8 +69,8 @@ def read_heartbeat(file: Path) -> Heartbeat | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError) as error:
         raise ConfigError(f"the state file {str(file)!r} cannot be read ({error}): remove it to start anew") from error
-    if not math.isfinite(heartbeat.speed) or heartbeat.market_ms <= 0:
+    if not (math.isfinite(heartbeat.speed) and 0 < heartbeat.market_ms < LAST_VALID_MS):
         raise ConfigError(f"the state file {str(file)!r} holds impossible numbers: remove it to start anew")
     return heartbeat

@@ -1,5 +1,6 @@
 """What streams carry: one message, encoded once for everybody who listens."""
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ from market.intervals import DAY_MS
 from simulator import grid
 from simulator.exchange import Exchange
 from simulator.exchange_info import padded
-from simulator.tickers import best_quotes, trade_ids
+from simulator.tickers import best_quotes, trade_id_at, trade_ids
 
 Build = Callable[[int], str]  # units a millisecond -> JSON
 
@@ -120,8 +121,9 @@ def aggregate_trade(exchange: Exchange, symbol: str, now_ms: int) -> Build:
     """Return the trade that made the price what it is."""
     price = padded(exchange.tape.price(symbol, now_ms))
     quotes = best_quotes(exchange.listings[symbol], float(price), now_ms)
-    identity = now_ms // 10
-    is_buyer_maker = "true" if now_ms // 1_000 % 2 else "false"
+    identity = trade_id_at(now_ms)
+    # Any coin will do that does not fall in step with the speed of the market.
+    is_buyer_maker = "true" if zlib.crc32(f"{symbol}{identity}".encode()) & 1 else "false"
 
     def build(units: int) -> str:
         return (

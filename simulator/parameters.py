@@ -10,6 +10,8 @@ from simulator.grid import INTERVALS
 
 _LAST_MILLISECOND = 10**14  # a greater time is in microseconds
 _NUMBER = re.compile(r"^[0-9]{1,20}$")
+# A list without spaces; what is inside the quotes is checked name by name.
+_NAMES = re.compile(r'\[("[^"\\\x00-\x1f]*"(,"[^"\\\x00-\x1f]*")*)?\]')
 _SYMBOLS_PATTERN = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
 
 
@@ -119,12 +121,9 @@ def _check_symbol(name: str, listed: Collection[str]) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    try:
-        names = json.loads(text)
-    except ValueError:
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not _NAMES.fullmatch(text):
         raise refusals.illegal_characters("symbols", _SYMBOLS_PATTERN)
+    names: list[str] = json.loads(text)
     if not names:
         raise refusals.missing("symbols")
     if len(set(names)) < len(names):

@@ -41,6 +41,10 @@ class ReplayTape:
         """Return when the first candle of all opened."""
         return min(spans[0][0] for spans in self._spans.values())
 
+    def end_ms(self) -> int:
+        """Return when the last candle of all closed."""
+        return max(spans[-1][1] for spans in self._spans.values())
+
     def is_trading(self, symbol: str, now_ms: int) -> bool:
         """Return whether the symbol has candles around that time."""
         return any(first_ms <= now_ms < end_ms for first_ms, end_ms in self._spans[symbol])

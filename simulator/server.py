@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from market.errors import ConfigError
 from simulator.exchange import Exchange
@@ -20,6 +21,9 @@ from simulator.sockets import Patience, Sockets
 from simulator.weights import WeightLimit
 
 logger = logging.getLogger(__name__)
+_http = logging.getLogger("simulator.http")
+# What is no HTTP is answered with 400 and needs nobody's attention.
+_http.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 
 _HEARTBEAT_SECONDS = 1.0
 _GOODBYE_SECONDS = 0.5
@@ -66,7 +70,7 @@ async def running(exchange: Exchange, place: Place) -> AsyncIterator[Served]:
     sockets = Sockets(hub, pump, place.patience)
     application = web.Application()
     application.add_routes([*Rest(exchange, WeightLimit()).routes(), *sockets.routes()])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_SECONDS)
+    runner = web.AppRunner(application, access_log=None, logger=_http, shutdown_timeout=_GOODBYE_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, place.host, place.port)

@@ -22,6 +22,11 @@ def trade_ids(rows: np.ndarray) -> tuple[int, int]:
     return first, first + trades - 1
 
 
+def trade_id_at(now_ms: int) -> int:
+    """Return an id that grows with time, among those set aside for the minute."""
+    return now_ms * _TRADES_A_MINUTE // MINUTE_MS
+
+
 def best_quotes(listing: Listing, price: float, now_ms: int) -> dict[str, str]:
     """Return bid and ask one tick apart around the price, with quantities that change by the second."""
     tick = 10.0**-listing.price_digits

@@ -94,7 +94,9 @@ class MarketClock:
         return abs(sample.remote_ms - self._at(sample.at_seconds)) <= tolerance_ms
 
     def _keep(self, sample: _Sample) -> None:
-        self._stated_ms = max(self._stated_ms, int(sample.remote_ms))
+        # The first times are believed unseen: one far behind what was stated shows that it was wrong.
+        is_unsaid = self._stated_ms - sample.remote_ms > 2 * _TOLERANCE_SECONDS * 1_000 * self._speed
+        self._stated_ms = int(sample.remote_ms) if is_unsaid else max(self._stated_ms, int(sample.remote_ms))
         if sample.is_event and self._samples and sample.at_seconds < self._next_event_seconds:
             # The remote clock is at least there; a crowd of such proofs must not push the old samples out.
             self._offset_ms = max(self._offset_ms, self._line_ms(sample))

@@ -56,6 +56,8 @@ class LoopbackExchange:
         self.streams = []
         self.said = []
         self.is_refusing_streams = False
+        self.stream_attempts = 0
+        self.stream_location = ""  # where streams are sent instead
         self.port = 0
         self.changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -185,6 +187,11 @@ class LoopbackExchange:
         return {**pair, "filters": filters}
 
     async def _stream(self, request):
+        with self.changed:
+            self.stream_attempts += 1
+            self.changed.notify_all()
+        if self.stream_location:
+            return web.Response(status=302, headers={"Location": self.stream_location})
         if self.is_refusing_streams:
             return web.Response(status=503)
         socket = web.WebSocketResponse(autoping=False)

@@ -263,6 +263,16 @@ def test_a_shutdown_notice_brings_a_new_connection_at_once(exchange, run_feed):
     assert feed.status()["rejected_rows"] == 0
 
 
+def test_a_stream_that_is_sent_elsewhere_is_tried_no_more_often_than_allowed(exchange, run_feed):
+    exchange.stream_location = "/stream"
+    started = time.monotonic()
+    run_feed()
+
+    exchange.wait_for(lambda: exchange.stream_attempts == 3)
+
+    assert time.monotonic() - started >= 3.0
+
+
 def test_many_streams_are_subscribed_in_few_messages(exchange, run_feed):
     names = [f"COIN{number:03}USDT" for number in range(300)]
     exchange.symbols = dict.fromkeys(names, "TRADING")

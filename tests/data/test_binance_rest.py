@@ -56,6 +56,7 @@ def test_start_is_inclusive_and_end_exclusive(exchange, rest):
         (403, b"<html>firewall</html>"),
         (502, b"<html>bad gateway</html>"),
         (503, b'{"code":-1000,"msg":"busy"}'),
+        (400, b'{"code":-1000,"msg":"\xff"}'),
     ],
 )
 def test_an_unusable_answer_is_a_source_that_is_unavailable(exchange, rest, status, body):
@@ -72,7 +73,9 @@ def test_an_unusable_answer_is_a_source_that_is_unavailable(exchange, rest, stat
 
 
 @pytest.mark.parametrize("path", ["time", "exchangeInfo", "ticker/24hr", "ticker/price"])
-@pytest.mark.parametrize("body", [b"<html>", b"[]x", b'{"serverTime":"soon","symbols":3}', b"7"])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]x", b'{"serverTime":"soon","symbols":3}', b"7", b'{"\xff":"\xff"}', b"[" * 9_999]
+)
 def test_no_answer_of_another_shape_gets_through(exchange, rest, path, body):
     exchange.answers[path].append((200, body, {}))
     ask = {
@@ -157,6 +160,16 @@ def test_a_limit_is_obeyed_by_all_requests(exchange, rest, status, retry_after):
     assert len(exchange.requests) == asked
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://" + "a" * 70 + ".com/", "/api/v3/time"])
+def test_an_answer_that_sends_elsewhere_is_not_followed(exchange, rest, location):
+    exchange.answers["time"].append((302, b'{"serverTime":1}', {"Location": location}))
+
+    with pytest.raises(SourceUnavailable, match="HTTP 302"):
+        rest.server_time_ms()
+
+    assert len(exchange.requests) == 1
+
+
 def test_an_unknown_symbol_is_no_reason_to_wait(exchange, rest):
     rest.server_time_ms()
     exchange.answers["klines"].append((400, b'{"code":-1121,"msg":"Invalid symbol."}', {}))
@@ -204,6 +217,7 @@ def test_reads_the_real_exchange_info(exchange, rest, shared_data):
 
 def test_an_odd_pair_or_ticker_does_not_hide_the_others(exchange, rest):
     good = exchange._pair("BTCUSDT")
+    good["filters"].append({"filterType": ["of no name"]})
     body = json.dumps({"symbols": [{"symbol": 5}, good, None]}).encode()
     exchange.answers["exchangeInfo"].append((200, body, {}))
     tickers = [{"symbol": "BTCUSDT", "price": "12.5"}, {"symbol": "ETHUSDT", "price": "NaN"}, {"price": "1"}]

@@ -48,7 +48,9 @@ def test_takes_real_candles_as_they_are(shared_data, name):
     assert not refused
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b"null", b"[", b'"text"', b"7"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"<html>", b"null", b"[", b'"text"', b"7", b'[["\xff",1,1,1,1,1]]', b"[" * 9_999]
+)
 def test_a_body_that_is_no_list_is_an_error(body):
     with pytest.raises(DataError):
         read_klines(body, 0, LAST_VALID_MS, STEP)

@@ -1,6 +1,7 @@
 """Which exchange a start listens to."""
 
 import http.server
+import socketserver
 import threading
 
 import pytest
@@ -46,6 +47,14 @@ def test_auto_takes_binance_when_it_answers(exchange, tmp_path):
     assert (source.market, source.venue, source.rest_url) == ("binance", "binance", root)
 
 
+def test_a_proxy_is_not_asked_about_this_machine(exchange, free_port, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    config = settings(tmp_path, BINANCE_REST_URL=f"http://127.0.0.1:{exchange[0].server_port}")
+
+    assert binance_answers(config)
+
+
 def test_auto_says_that_it_goes_on_with_the_simulated_market(free_port, tmp_path):
     said = []
     config = settings(tmp_path, MARKET="auto", BINANCE_REST_URL=f"http://127.0.0.1:{free_port}")
@@ -62,6 +71,22 @@ def test_a_page_that_is_no_ping_is_not_binance(exchange, tmp_path):
     config = settings(tmp_path, BINANCE_REST_URL=f"http://127.0.0.1:{server.server_port}")
 
     assert not binance_answers(config)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]
+)
+def test_what_does_not_speak_http_is_not_binance(tmp_path, answer):
+    class Stranger(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1_000)
+            self.request.sendall(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        config = settings(tmp_path, BINANCE_REST_URL=f"http://127.0.0.1:{server.server_address[1]}")
+
+        assert not binance_answers(config)
 
 
 def test_binance_is_used_as_it_is_even_when_it_is_away(free_port, tmp_path):

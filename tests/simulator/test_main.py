@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from simulator.__main__ import main
+from simulator.market_clock import Heartbeat, write_heartbeat
 from tests.simulator_process import CHECKOUT, SimulatorProcess
 
 
@@ -50,6 +51,7 @@ def test_help_names_every_option():
         (("--port", "0", "--symbols", "1"), "--symbols"),
         (("--port", "0", "--start", "yesterday"), "'yesterday'"),
         (("--port", "0", "--start", "2001-01-01"), "2023-01-01"),
+        (("--port", "0", "--start", "9999-12-31"), "2100-01-01"),
         (("--port", "0", "--replay", "/nowhere"), "'/nowhere'"),
         (("--port", "0", "--colour", "red"), "--colour"),
         (("--port", "0", "--state", "/nowhere/market.json"), "'/nowhere/market.json'"),
@@ -166,6 +168,22 @@ def test_a_replay_says_what_it_refused_and_serves_the_rest(tmp_path):
 
     assert 1_717_200_000_000 < now_ms < 1_717_200_000_000 + 3_000 * 60_000
     assert complaint == "BTCUSDT-1m-x.csv: 1 rows refused: 1 not a row of numbers\n"
+
+
+def test_a_replay_that_is_over_says_so(tmp_path):
+    folder, state = tmp_path / "candles", tmp_path / "market.json"
+    rows = [f"{1_717_200_000_000 + n * 60_000},10,12,9,11,1" for n in range(3)]
+    folder.mkdir()
+    (folder / "BTCUSDT-1m-x.csv").write_text("\n".join(["open_time,open,high,low,close,volume", *rows]))
+    write_heartbeat(state, Heartbeat("replay of candles", 1_717_200_180_000, 0, 60.0))
+
+    with SimulatorProcess(replay=folder, state=state, speed=1) as simulator:
+        statuses = [each["status"] for each in get(simulator, "exchangeInfo")["symbols"]]
+        simulator.stop()
+        complaint = simulator.process.stderr.read()
+
+    assert statuses == ["BREAK"]
+    assert "is over" in complaint and "market.json" in complaint
 
 
 def test_a_replay_of_the_real_candles_trades_what_is_recorded_now(shared_data):

@@ -50,7 +50,16 @@ def test_no_state_file_is_a_fresh_start(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"market": "x"}', '{"market":"x","market_ms":-1,"wall_ms":1,"speed":1}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"market": "x"}',
+        '{"market":"x","market_ms":-1,"wall_ms":1,"speed":1}',
+        '{"market":"x","market_ms":1e17,"wall_ms":1,"speed":1}',
+        '{"market":"x","market_ms":Infinity,"wall_ms":1,"speed":1}',
+    ],
 )
 def test_a_damaged_state_file_is_named(tmp_path, text):
     (tmp_path / "state.json").write_text(text)

@@ -172,6 +172,28 @@ def test_bad_rows_are_refused_and_counted_by_reason(tmp_path):
     assert file.refused["time seen before"] == 1 and file.refused["time off the grid"] == 1
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [("100.0,2.0,", "100.0,1e300,"), (",,,,", ",-1.0,,,"), (",,,,", ",nan,,,"), ("1717200", "9" * 30)],
+    ids=["volume", "negative", "nan", "time"],
+)
+def test_a_row_with_an_impossible_figure_is_refused(tmp_path, damage):
+    write(tmp_path, "BTCUSDT-1m-x.csv", [minutes(1)[0].replace(*damage), *minutes(2)[1:]])
+
+    file = read_file(tmp_path / "BTCUSDT-1m-x.csv", "BTCUSDT", "1m")
+
+    assert len(file.rows) == 1 and file.refused.total() == 1
+
+
+def test_a_damaged_compressed_file_is_named(tmp_path):
+    packed = bytearray(gzip.compress("\n".join([HEADER, *minutes(500)]).encode()))
+    packed[200:300] = bytes(100)
+    (tmp_path / "BTCUSDT-1m-x.csv.gz").write_bytes(packed)
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        list(read_folder(tmp_path))
+
+
 def test_a_folder_without_kline_files_is_named(tmp_path):
     with pytest.raises(ConfigError, match="holds no kline file"):
         list(read_folder(tmp_path))

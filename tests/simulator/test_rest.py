@@ -150,6 +150,8 @@ def test_microseconds_on_request(get):
         ("time", {"symbol": "BTCUSDT"}, -1104),
         ("ticker/24hr", {"symbol": "BTCUSDT", "symbols": '["BTCUSDT"]'}, -1128),
         ("ticker/24hr", {"symbols": "BTCUSDT"}, -1100),
+        ("ticker/24hr", {"symbols": '["BTCUSDT", "ETHUSDT"]'}, -1100),
+        ("ticker/24hr", {"symbols": "[" * 2_000}, -1100),
         ("ticker/24hr", {"symbol": "BTCUSDT", "type": "HUGE"}, -1130),
         ("ticker/price", {"symbols": '["BTCUSDT","NOSUCHUSDT"]'}, -1121),
         ("exchangeInfo", {"symbol": "NOSUCHUSDT"}, -1121),

@@ -54,3 +54,17 @@ def test_when_a_part_breaks_so_does_the_block():
 
     with pytest.raises(RuntimeError, match="no tomorrow"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("line", [b"GET /" + b"a" * 9_000, b"GET / HTTP/1.1\r\n\xff: 1"], ids=["too long", "no header"])
+def test_what_is_no_http_is_refused_without_a_traceback(line, caplog):
+    async def run():
+        async with running(exchange_of(GeneratedTape), Place()) as served, asyncio.timeout(DEADLINE_SECONDS):
+            reader, writer = await asyncio.open_connection(served.host, served.port)
+            writer.write(line + b"\r\n\r\n")
+            status = await reader.readline()
+            writer.close()
+            return status
+
+    assert b" 400 " in asyncio.run(run())
+    assert caplog.text == ""

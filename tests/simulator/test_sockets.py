@@ -222,6 +222,7 @@ def test_the_envelope_is_a_property():
     [
         ("{not json", 3, None),
         ("[]", 2, None),
+        ("[" * 9_999, 3, None),
         ({"id": 1}, 2, 1),
         ({"method": "DANCE", "id": 2}, 2, 2),
         ({"method": "SUBSCRIBE", "id": 3}, 2, 3),
@@ -244,9 +245,10 @@ def test_what_cannot_be_done_is_answered_by_an_error(command, code, identity):
     assert answer.get("id") == identity
 
 
-def test_a_stream_of_an_unknown_symbol_is_accepted_and_silent():
+@pytest.mark.parametrize("silent", ["nosuchusdt@kline_1m", "BTCUSDT@kline_1m", "BTCUSDT@bookTicker"])
+def test_a_stream_that_does_not_exist_is_accepted_and_silent(silent):
     async def scene(visit):
-        async with visit.connect("/stream?streams=nosuchusdt@kline_1m/btcusdt@kline_1m") as stream:
+        async with visit.connect(f"/stream?streams={silent}/btcusdt@kline_1m") as stream:
             return await received(stream, 3)
 
     assert {message["stream"] for message in visit(scene)} == {"btcusdt@kline_1m"}

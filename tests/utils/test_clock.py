@@ -149,3 +149,17 @@ def test_states_only_what_the_exchange_said():
     assert clock.stated_ms == told_ms
     exchange.event(clock)
     assert told_ms < clock.stated_ms <= exchange.now_ms()
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_one_wrong_time_at_the_start_is_unsaid_by_the_next(speed):
+    hands = Hands()
+    clock, exchange = MarketClock(monotonic=hands), Exchange(hands, speed)
+    exchange.answer(clock)
+    clock.observe_event(exchange.now_ms() + 30 * 86_400_000)
+
+    for _ in range(10):
+        hands.seconds += 0.3
+        exchange.event(clock)
+
+    assert clock.stated_ms <= exchange.now_ms()
