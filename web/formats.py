@@ -8,6 +8,7 @@ from flask import Flask
 from utils.times import parse_utc
 
 THIN = "\u202f"
+UNBROKEN = "\u00a0"
 MINUS = "\u2212"
 DASH = "–"
 
@@ -34,6 +35,11 @@ def percent(share: float | None, digits: int = 1) -> str:
 def signed_percent(share: float | None, digits: int = 1) -> str:
     """Return a share of 1 that may be negative as a percentage."""
     return DASH if share is None else f"{signed(100 * share, digits)}%"
+
+
+def sample(n: int) -> str:
+    """Return a sample size; no line ends between the n and its figure."""
+    return f"n{UNBROKEN}{number(n)}"
 
 
 def age(seconds: float | None) -> str:
@@ -83,7 +89,7 @@ def time_ms(text: str) -> int:
 
 def register(site: Flask) -> None:
     """Offer these to the templates as filters."""
-    for filter_ in (number, signed, percent, signed_percent, age, span, clock, hour, day, moment, iso, time_ms):
+    for filter_ in (number, signed, percent, signed_percent, sample, age, span, clock, hour, day, moment, iso, time_ms):
         site.jinja_env.filters[filter_.__name__] = filter_
     site.jinja_env.trim_blocks = True
     site.jinja_env.lstrip_blocks = True

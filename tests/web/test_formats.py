@@ -47,3 +47,7 @@ def test_times_are_utc():
     assert formats.moment(1_762_300_800_000) == "5 Nov, 00:00"
     assert formats.iso(1_763_640_000_000) == "2025-11-20T12:00:00Z"
     assert formats.span("15m") == "15 m"
+
+
+def test_a_sample_size_stays_in_one_piece():
+    assert formats.sample(1303) == "n\u00a01\u202f303"
