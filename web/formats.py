@@ -73,8 +73,8 @@ def day(time_ms: float | None) -> str:
 
 
 def moment(time_ms: float | None) -> str:
-    """Return day and time in UTC, to the minute."""
-    return DASH if time_ms is None else f"{_moment(time_ms):%d %b, %H:%M}".lstrip("0")
+    """Return day and time in UTC, to the minute; a line may end between the two only."""
+    return DASH if time_ms is None else f"{_moment(time_ms):%d{UNBROKEN}%b, %H:%M}".lstrip("0")
 
 
 def iso(time_ms: float | None) -> str:

@@ -76,6 +76,22 @@ def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path,
     assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(served.url).netloc}
 
 
+def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
+    house = served.house
+    made_ms = T0 - 3_600_000 - house.length_ms
+    house.add_candle("WIDEUSDT", made_ms, 100.0)
+    house.add_candle("WIDEUSDT", T0 - house.length_ms, 70.0)
+    house.symbols = (*house.symbols, "WIDEUSDT")
+    house.publish(house.prediction("WIDEUSDT", "1h", made_ms, 0.1))
+    house.ledger.score(T0)
+    house.beat()
+
+    page = open_page("/s/WIDEUSDT?horizon=1h", "phone")
+
+    expect(page.locator("#scored")).to_contain_text("+2\u202f976.0")
+    assert page.evaluate(CLIPPED) == []
+
+
 def test_fingers_find_their_targets(open_page):
     assert open_page("/", "phone").evaluate(SMALL) == []
 
