@@ -1,6 +1,7 @@
 """The pages in a real browser: nothing on the console, nothing clipped, nothing foreign, and alive."""
 
 import json
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ CLIPPED = """() => [...document.querySelectorAll("table")].filter((table) => tab
     const isOut = (cell) => !cell.closest(".scroll") && cell.getBoundingClientRect().right > box.right + 0.5;
     return last.filter(isOut).map((cell) => cell.textContent);
 })"""
+LIT = re.compile(r"\bflash\b")
 SMALL = """() => [...document.querySelectorAll(".seg a, .btn, .field input")].filter((one) => one.offsetParent)
     .filter((one) => one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"""
 
@@ -103,6 +105,20 @@ def test_a_price_changes_without_a_reload(open_page, send):
 
     expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9\u202f876.50")
     expect(page.locator("#r-BTCUSDT .c-change")).to_have_text("+3.50%")
+
+
+def test_only_a_price_that_rested_is_lit_when_it_moves(open_page, send):
+    page = open_page("/?horizon=1h")
+    price = page.locator("#r-BTCUSDT .c-price")
+
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 1.5, "change_24h_percent": 1, "data_age_s": 0}])
+    expect(price).to_have_text("1.50")
+    expect(price).not_to_have_class(LIT)
+
+    page.clock.fast_forward(11_000)
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 2.5, "change_24h_percent": 1, "data_age_s": 0}])
+    expect(price).to_have_class(LIT)
+    expect(price).not_to_have_class(LIT)
 
 
 def test_a_prediction_replaces_the_cells_of_its_row(open_page, send, served):
