@@ -19,6 +19,13 @@ CLIPPED = """() => [...document.querySelectorAll("table")].filter((table) => tab
     const isOut = (cell) => !cell.closest(".scroll") && cell.getBoundingClientRect().right > box.right + 0.5;
     return last.filter(isOut).map((cell) => cell.textContent);
 })"""
+CUT_CALLS = """() => {
+    const box = document.querySelector(".tape ol").getBoundingClientRect();
+    return [...document.querySelectorAll(".tape li")].filter((call) => {
+        const { bottom, right } = call.getBoundingClientRect();
+        return bottom > box.bottom + 2 || right > box.right + 1;
+    }).map((call) => call.title);
+}"""
 LIT = re.compile(r"\bflash\b")
 SMALL = """() => [...document.querySelectorAll(".seg a, .btn, .field input")].filter((one) => one.offsetParent)
     .filter((one) => one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"""
@@ -92,6 +99,15 @@ def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
 
     expect(page.locator("#scored")).to_contain_text("+2\u202f976.0")
     assert page.evaluate(CLIPPED) == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1366, 1600])
+def test_all_calls_of_the_tape_are_seen(open_page, width):
+    page = open_page("/?horizon=1h")
+    page.set_viewport_size({"width": width, "height": 844})
+
+    assert page.locator(".tape li").count() == 10
+    assert page.evaluate(CUT_CALLS) == []
 
 
 def test_fingers_find_their_targets(open_page):
