@@ -53,8 +53,8 @@ def age(seconds: float | None) -> str:
 
 
 def span(horizon: str) -> str:
-    """Return a horizon or interval as words: 4h becomes 4 h."""
-    return f"{horizon[:-1]} {horizon[-1]}" if horizon else ""
+    """Return a horizon or interval as words, in one piece: 4h becomes 4 h."""
+    return f"{horizon[:-1]}{UNBROKEN}{horizon[-1]}" if horizon else ""
 
 
 def clock(time_ms: float | None) -> str:

@@ -46,7 +46,7 @@ def test_times_are_utc():
     assert formats.clock(1_763_640_065_000) == "12:01:05"
     assert formats.moment(1_762_300_800_000) == "5\u00a0Nov, 00:00"
     assert formats.iso(1_763_640_000_000) == "2025-11-20T12:00:00Z"
-    assert formats.span("15m") == "15 m"
+    assert formats.span("15m") == "15\u00a0m"
 
 
 def test_a_sample_size_stays_in_one_piece():
