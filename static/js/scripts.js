@@ -88,7 +88,10 @@ export async function refresh() {
   isFetching = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (answer.ok) {
+      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      answered();
+    }
   } catch { /* the stream notices that the server is gone, and says so */ }
   isFetching = false;
   if (isWanted) { isWanted = false; refresh(); }
@@ -122,12 +125,15 @@ function later() {
   clearTimeout(settling);
   settling = setTimeout(refresh, SETTLE_MS);
 }
-function heard() {
+function answered() {
   heardAt = performance.now();
-  if (lost.hidden) return;
   lost.hidden = true;
   body.classList.remove("is-lost");
-  refresh();
+}
+function heard() {
+  const wasLost = !lost.hidden;
+  answered();
+  if (wasLost) refresh();
 }
 function connect() {
   stream = new EventSource(`/api/v1/stream?since=${version}`);

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from web.live import MAX_STREAMS
+
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.service
 
@@ -169,6 +171,22 @@ def test_a_page_that_lost_its_server_says_so(open_page, served):
 
     expect(page.locator("#lost")).to_be_visible(timeout=20_000)
     expect(page.locator("#lost")).to_contain_text("Reconnecting")
+
+
+def test_a_page_without_a_place_in_the_stream_asks_again_instead(open_page, served):
+    taken = [served.house.site.extensions["live"].open(None) for _ in range(MAX_STREAMS)]
+    page = open_page("/?horizon=1h")
+    page.clock.install()
+    page.reload()
+    served.house.states["BTCUSDT"] = "gapped"
+    served.house.beat()
+
+    page.clock.fast_forward(5_500)
+    expect(page.locator("#r-BTCUSDT")).to_have_attribute("data-state", "gapped")
+    page.clock.fast_forward(5_500)
+
+    expect(page.locator("#lost")).to_be_hidden()
+    assert len(taken) == MAX_STREAMS
 
 
 def test_the_keyboard_filters_and_changes_the_theme(open_page):
