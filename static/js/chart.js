@@ -22,12 +22,11 @@ async function read(path) {
   return (await answer.json()).items;
 }
 async function load() {
-  const wanted = "horizon,made_at,due_at,price,probability_up,expected_return_bps,low_bps,high_bps,verdict,net_bps";
-  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}&fields=${wanted}`;
+  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}`;
   const [rows, newest, past] = await Promise.all([
     read(`/api/v1/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=500`),
-    horizon ? read(`/api/v1/predictions?${named}`) : [],
-    horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500`) : [],
+    horizon ? read(`/api/v1/predictions?${named}&fields=made_at,due_at,price,expected_return_bps,low_bps,high_bps,verdict`) : [],
+    horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500&fields=made_at,verdict,net_bps`) : [],
   ]);
   candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
   const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
