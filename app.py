@@ -107,9 +107,11 @@ class Supervisor:
 
     def _start_web(self) -> None:
         threads = ["--worker-class", "gthread", "--workers", "1", "--threads", str(WEB_THREADS)]
+        # Up to here the site itself answers a long address; above it gunicorn does, in words of its own.
+        length = ["--limit-request-line", "8190"]
         bind = ["--bind", f"{_url_host(self._config.HOST)}:{self._config.PORT}", "--no-control-socket"]
         quiet = ["--log-level", "warning", "--graceful-timeout", "3", "--keep-alive", "20"]
-        self._start("web", [sys.executable, "-m", "gunicorn", *threads, *bind, *quiet, "app:app"])
+        self._start("web", [sys.executable, "-m", "gunicorn", *threads, *length, *bind, *quiet, "app:app"])
 
     def _start(self, name: str, command: list[str], log: Path | None = None) -> None:
         from engine.source import house_environment

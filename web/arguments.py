@@ -14,18 +14,18 @@ from utils.times import parse_utc
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
-_PLAIN_NUMBER = re.compile(r"[0-9]{1,9}")
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
-class Limit(fields.Integer):
-    """A whole number in plain digits from 1 to `MAX_LIMIT`; more is refused, not cut."""
+class WholeNumber(fields.Integer):
+    """A whole number in plain digits from `low` to `high`; more is refused, not cut."""
 
-    def __init__(self, default: int) -> None:
-        """Stand for `default` when it is not given."""
+    def __init__(self, what: str, low: int, high: int, default: int | None = None) -> None:
+        """Describe the number as `what`; stand for `default` when it is not given."""
         super().__init__(
             load_default=default,
-            validate=validate.Range(1, MAX_LIMIT),
-            metadata={"allowed": f"1 to {MAX_LIMIT}", "description": "rows of one answer"},
+            validate=validate.Range(low, high),
+            metadata={"allowed": f"{low} to {high}", "description": what},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -77,10 +77,17 @@ class FieldList(fields.String):
 
 def word(what: str, pattern: str, allowed: str) -> fields.String:
     """Return a field that takes one word of this pattern."""
+    form = re.compile(pattern)
+
+    def check(text: str) -> None:
+        if not form.fullmatch(text):
+            raise ValidationError("not in that form")
+
+    # The description's readers know no \Z, and Python's $ would let a line end pass.
     return fields.String(
         load_default=None,
-        validate=validate.Regexp(f"(?:{pattern})\\Z", error="not in that form"),
-        metadata={"allowed": allowed, "description": what},
+        validate=check,
+        metadata={"allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
     )
 
 
@@ -112,7 +119,7 @@ class ChoiceArguments(Arguments):
 class PageArguments(ChoiceArguments):
     """Which rows, how many of them, from where on, and which of their keys."""
 
-    limit = Limit(DEFAULT_LIMIT)
+    limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, DEFAULT_LIMIT)
     cursor = word("next_cursor of the page before", r"[\w.~-]{1,80}", "next_cursor of the page before")
     columns = FieldList(FIELDS)
 
@@ -123,7 +130,7 @@ class CandleArguments(Arguments):
     interval = choice("length of a candle, a multiple of the base interval; the base interval by default", *INTERVAL_MS)
     start = Moment("earliest open time, inclusive: then the oldest rows from there")
     end = Moment("open time to stop before")
-    limit = Limit(MAX_LIMIT)
+    limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
 
 
 class ArgumentsParser(FlaskParser):

@@ -10,6 +10,8 @@ WHISKER_WIDTH = 148
 PLOT_WIDTH, PLOT_HEIGHT = 860, 380
 _PRICE_HEIGHT = 300  # the rest belongs to the volume
 _STEPS = (1, 2, 2.5, 5, 10)
+_HOUR_MS = 3_600_000
+_TIME_STEPS_MS = tuple(round(hours * _HOUR_MS) for hours in (1 / 12, 1 / 6, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 96, 384))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def candle_drawing(
     """Return the drawing of a `CANDLES` table and, to its right, a forecast's prices (low, expected, high)."""
     if len(candles) == 0:
         return None
-    right = width - 76  # room for the price labels
+    right = width - 88  # room for the price labels
     room = right * (0.8 if forecast else 1.0)
     step = room / len(candles)
     low, high = float(candles["low"].min()), float(candles["high"].max())
@@ -110,7 +112,7 @@ def candle_drawing(
         bodies[is_up].append(f"M{x - half:.1f} {top}h{2 * half:.1f}V{bottom}h{-2 * half:.1f}z")
         tall = 44 * float(candle["volume"]) / loudest
         volumes.append(f"M{x - half:.1f} {PLOT_HEIGHT - 22}v{-tall:.1f}h{2 * half:.1f}v{tall:.1f}z")
-    times = [(round(step * (i + 0.5), 1), int(candles["open_ms"][i])) for i in _spread(len(candles), 6)]
+    times = [(round(step * (i + 0.5), 1), int(candles["open_ms"][i])) for i in _round_times(candles["open_ms"])]
     cone, end = _cone(float(candles["close"][-1]), forecast, room, right, y)
     return CandleDrawing(
         "".join(wicks[True]),
@@ -144,15 +146,17 @@ def _cone(
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return about five round prices between low and high."""
-    step = _round_up((high - low) / 6)
+    """Return four to eight round prices between low and high."""
+    step = _round_up((high - low) / 8)
     first = int(low // step) + 1
     return [tick * step for tick in range(first, int(high // step) + 1)]
 
 
-def _spread(count: int, parts: int) -> list[int]:
-    every = max(count // parts, 1)
-    return list(range(every // 2, count, every))
+def _round_times(opens: np.ndarray) -> np.ndarray:
+    """Return the places of at most six open times that a clock would name first."""
+    span_ms = int(opens[-1] - opens[0])
+    every_ms = next((length_ms for length_ms in _TIME_STEPS_MS if 6 * length_ms > span_ms), span_ms)
+    return np.flatnonzero(opens % every_ms == 0)
 
 
 def _round_up(value: float) -> float:

@@ -8,6 +8,7 @@ from flask import Flask
 from utils.times import parse_utc
 
 THIN = "\u202f"
+UNBROKEN = "\u00a0"
 MINUS = "\u2212"
 DASH = "–"
 
@@ -36,6 +37,11 @@ def signed_percent(share: float | None, digits: int = 1) -> str:
     return DASH if share is None else f"{signed(100 * share, digits)}%"
 
 
+def sample(n: int) -> str:
+    """Return a sample size; no line ends between the n and its figure."""
+    return f"n{UNBROKEN}{number(n)}"
+
+
 def age(seconds: float | None) -> str:
     """Return an age in the largest sensible unit."""
     if seconds is None:
@@ -47,8 +53,8 @@ def age(seconds: float | None) -> str:
 
 
 def span(horizon: str) -> str:
-    """Return a horizon or interval as words: 4h becomes 4 h."""
-    return f"{horizon[:-1]} {horizon[-1]}" if horizon else ""
+    """Return a horizon or interval as words, in one piece: 4h becomes 4 h."""
+    return f"{horizon[:-1]}{UNBROKEN}{horizon[-1]}" if horizon else ""
 
 
 def clock(time_ms: float | None) -> str:
@@ -67,8 +73,8 @@ def day(time_ms: float | None) -> str:
 
 
 def moment(time_ms: float | None) -> str:
-    """Return day and time in UTC, to the minute."""
-    return DASH if time_ms is None else f"{_moment(time_ms):%d %b, %H:%M}".lstrip("0")
+    """Return day and time in UTC, to the minute; a line may end between the two only."""
+    return DASH if time_ms is None else f"{_moment(time_ms):%d{UNBROKEN}%b, %H:%M}".lstrip("0")
 
 
 def iso(time_ms: float | None) -> str:
@@ -83,7 +89,7 @@ def time_ms(text: str) -> int:
 
 def register(site: Flask) -> None:
     """Offer these to the templates as filters."""
-    for filter_ in (number, signed, percent, signed_percent, age, span, clock, hour, day, moment, iso, time_ms):
+    for filter_ in (number, signed, percent, signed_percent, sample, age, span, clock, hour, day, moment, iso, time_ms):
         site.jinja_env.filters[filter_.__name__] = filter_
     site.jinja_env.trim_blocks = True
     site.jinja_env.lstrip_blocks = True

@@ -23,6 +23,14 @@ _CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+# Pages without the frame: it may be what broke, and it tells of the market.
+_BARE = {
+    401: ("This board asks for its password", "Load the page again and type it; any user name will do."),
+    500: (
+        "Something went wrong here",
+        "The reason is in the log under this id. No prediction is lost by it; the other pages go on.",
+    ),
+}
 
 
 class ProblemSchema(Schema):
@@ -126,8 +134,10 @@ def _answer(status: int, code: str, detail: str, headers: dict[str, str], more: 
     if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz"):
         return problem_json(status, code, detail, headers, more)
     logger.info("page refused id=%s status=%d code=%s path=%s", error_id(), status, code, request.path[:200])
-    if status == 500:
-        page = current_app.jinja_env.get_template("broken.html").render(status=status, id=error_id())
+    if status in _BARE:
+        title, text = _BARE[status]
+        bare = current_app.jinja_env.get_template("broken.html")
+        page = bare.render(status=status, id=error_id(), title=title, text=text)
     else:
         page = render_template("error.html", status=status, code=code, detail=detail, more={**more, "id": error_id()})
     return Response(page, status, headers, mimetype="text/html")

@@ -10,6 +10,8 @@ const isSmall = matchMedia("(max-width: 719px)").matches;
 const price = (value) => thin(value, digits);
 const seconds = (text) => Date.parse(text) / 1000;
 const SHOWN = isSmall ? 60 : 150;
+const LINE = 13; // px of one line of the forecast's prices
+const AXIS = 80; // px of the price scale, more or less
 let candles = [];
 let forecast = null;
 let calls = [];
@@ -20,12 +22,11 @@ async function read(path) {
   return (await answer.json()).items;
 }
 async function load() {
-  const wanted = "horizon,made_at,due_at,price,probability_up,expected_return_bps,low_bps,high_bps,verdict,net_bps";
-  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}&fields=${wanted}`;
+  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}`;
   const [rows, newest, past] = await Promise.all([
     read(`/api/v1/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=500`),
-    horizon ? read(`/api/v1/predictions?${named}`) : [],
-    horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500`) : [],
+    horizon ? read(`/api/v1/predictions?${named}&fields=made_at,due_at,price,expected_return_bps,low_bps,high_bps,verdict`) : [],
+    horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500&fields=made_at,verdict,net_bps`) : [],
   ]);
   candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
   const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
@@ -50,7 +51,9 @@ await load();
 if (candles.length) draw();
 
 function draw() {
-  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { priceFormatter: price } });
+  // A price of the scale gives way to the tag of the last one.
+  const ticks = (values) => values.map((value) => (Math.abs(bars.priceToCoordinate(value) - bars.priceToCoordinate(candles.at(-1).close)) <= LINE ? "" : price(value)));
+  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { priceFormatter: price, tickmarksPriceFormatter: ticks } });
   const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
   const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
   bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
@@ -59,10 +62,13 @@ function draw() {
   // What the library does not know: the range that opens with the square root of time, and the lane of calls.
   const x = (time) => chart.timeScale().timeToCoordinate(time);
   const steps = () => (forecast ? Math.max(1, Math.min(Math.round((forecast.due - forecast.made) / step), isSmall ? 24 : 60)) : 0);
+  // Beside the end of the forecast is room for its prices; on a phone they stand inside.
+  const room = () => (isSmall || !forecast ? 3 : Math.ceil((SHOWN + steps()) * (6.5 * price(forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
   const hueOf = (verdict) => (alpha) => colour(verdict === "abstain" ? "edge" : verdict, alpha);
+  const view = (order, paint) => ({ zOrder: () => order, renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace(({ context, mediaSize }) => paint(context, mediaSize.height)) }) });
   const overlay = {
     attached({ requestUpdate }) { this.update = requestUpdate; },
-    paneViews: () => [{ zOrder: () => "bottom", renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace(({ context, mediaSize }) => { cone(context); lane(context, mediaSize.height); }) }) }],
+    paneViews: () => [view("bottom", (context, height) => { cone(context); lane(context, height); }), view("top", labels)],
     autoscaleInfo: () => forecast && { priceRange: { minValue: forecast.price * (1 + forecast.low / 1e4), maxValue: forecast.price * (1 + forecast.high / 1e4) } },
   };
   function cone(c) {
@@ -93,33 +99,42 @@ function draw() {
     c.beginPath();
     c.arc(right, y(forecast.expected), 3.5, 0, 7);
     c.fill();
-    label(c, right, y);
   }
-  function label(c, right, y) {
-    c.textBaseline = "middle";
-    c.textAlign = "right";
-    const face = getComputedStyle(document.body).fontFamily;
-    const marks = [[forecast.high, "soft", -9], [forecast.expected, "ink", 0], [forecast.low, "soft", 9]];
-    for (const [bps, name, shift] of marks) {
-      if (name === "ink" && Math.min(Math.abs(y(bps) - y(forecast.high)), Math.abs(y(bps) - y(forecast.low))) < 12) continue;
-      c.font = `${name === "ink" ? 600 : 400} 11px ${face}`;
+  function labels(c) {
+    const right = forecast && x(candles.at(-1).time + steps() * step);
+    if (!right) return;
+    const y = (bps) => bars.priceToCoordinate(forecast.price * (1 + bps / 1e4));
+    const middle = y(forecast.expected) + (isSmall ? LINE * (forecast.expected < 0 ? 1 : -1) : 0); // clear of the path
+    const out = isSmall ? LINE * 0.7 : 0;
+    mark(forecast.high, "soft", Math.min(y(forecast.high) - out, middle - LINE));
+    mark(forecast.expected, "ink", middle);
+    mark(forecast.low, "soft", Math.max(y(forecast.low) + out, middle + LINE));
+
+    function mark(bps, name, at) {
+      const text = price(forecast.price * (1 + bps / 1e4)), from = isSmall ? right - 8 : right + 8;
+      c.font = `${name === "ink" ? 600 : 400} 11px ${getComputedStyle(document.body).fontFamily}`;
+      c.textBaseline = "middle";
+      c.textAlign = isSmall ? "right" : "left";
+      c.lineJoin = "round";
+      c.lineWidth = 4; // lines behind a price end before it
+      c.strokeStyle = colour("card");
+      c.strokeText(text, from, at);
       c.fillStyle = colour(name);
-      const lift = name === "ink" && Math.abs(y(bps) - y(0)) < 9 ? (bps < 0 ? 10 : -10) : shift; // clear of the price line
-      c.fillText(price(forecast.price * (1 + bps / 1e4)), name === "ink" ? right - 8 : right, y(bps) + lift);
+      c.fillText(text, from, at);
     }
   }
   function lane(c, height) {
-    const y = Math.round(height * 0.845);
+    const y = Math.round(height * 0.845), half = Math.max(1.5, Math.min(4.5, chart.timeScale().options().barSpacing * 0.42)); // as narrow as its candle
     for (const call of calls) {
       const at = x(call.time);
       if (at === null) continue;
       const s = call.verdict === "up" ? -1 : 1;
       c.beginPath();
       c.moveTo(at, y + 4.5 * s);
-      c.lineTo(at + 4.5, y - 3.5 * s);
-      c.lineTo(at - 4.5, y - 3.5 * s);
+      c.lineTo(at + half, y - 3.5 * s);
+      c.lineTo(at - half, y - 3.5 * s);
       c.closePath();
-      c.lineWidth = 1.25;
+      c.lineWidth = half < 3 ? 0.75 : 1.25;
       c.strokeStyle = c.fillStyle = colour(call.verdict);
       c.stroke();
       if (call.isHit) c.fill();
@@ -128,7 +143,7 @@ function draw() {
   bars.attachPrimitive(overlay);
 
   function fill() {
-    const last = candles.at(-1).time, future = [...Array(steps() + (isSmall ? 3 : 8)).keys()].map((i) => ({ time: last + (i + 1) * step }));
+    const last = candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
     bars.setData([...candles, ...future]);
     volume.setData(candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
     return candles.length + future.length;
@@ -148,6 +163,7 @@ function draw() {
   }
 
   box.querySelector(".plot")?.remove();
+  document.getElementById("calls-key").hidden = false; // the drawing has no lane of calls
   const total = paint();
   chart.timeScale().setVisibleLogicalRange({ from: total - SHOWN - steps(), to: total - 1 });
   document.addEventListener("look", paint);

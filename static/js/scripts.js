@@ -4,6 +4,8 @@ const body = document.body;
 const THEME_SECONDS = 31536000;
 const SILENT_MS = 6000; // the server says something every second
 const LATE_MS = 10000; // a closed candle may take this long before it counts as late
+const LIT_MS = 900; // as long as the light in the style sheet
+const RESTLESS_MS = 10000; // a price that moves more often than this is no news
 const SETTLE_MS = 120; // the rows of one close come in a few events
 
 export const thin = (value, digits) => {
@@ -13,14 +15,10 @@ export const thin = (value, digits) => {
 export const signed = (value, digits) => (Number(value.toFixed(digits)) < 0 ? "" : "+") + thin(value, digits);
 export const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
 
-export function put(element, text) {
-  if (element.textContent === text) return;
-  element.textContent = text;
-  flash(element);
-}
 export function flash(element) {
   element.classList.remove("flash");
   requestAnimationFrame(() => element.classList.add("flash"));
+  setTimeout(() => element.classList.remove("flash"), LIT_MS);
 }
 
 // theme: the server writes it on <html> from a cookie, so nothing flashes
@@ -90,7 +88,10 @@ export async function refresh() {
   isFetching = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (answer.ok) {
+      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      answered();
+    }
   } catch { /* the stream notices that the server is gone, and says so */ }
   isFetching = false;
   if (isWanted) { isWanted = false; refresh(); }
@@ -103,8 +104,10 @@ function take(page) {
   }
   document.dispatchEvent(new CustomEvent("parts", { detail: page }));
 }
+// Silence is no news, and neither is another reason for it.
+const NEWS = ".c-prob:has(b), .c-edge:has(b), .c-verdict:has(.verdict-up, .verdict-down)";
 function replace(old, fresh) {
-  const changed = [...fresh.children].filter((cell, at) => cell.matches(".c-prob, .c-edge, .c-verdict") && cell.textContent !== old.children[at]?.textContent);
+  const changed = [...fresh.children].filter((cell, at) => cell.matches(NEWS) && cell.textContent !== old.children[at]?.textContent);
   const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   old.replaceWith(fresh);
   if (focused) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
@@ -122,12 +125,15 @@ function later() {
   clearTimeout(settling);
   settling = setTimeout(refresh, SETTLE_MS);
 }
-function heard() {
+function answered() {
   heardAt = performance.now();
-  if (lost.hidden) return;
   lost.hidden = true;
   body.classList.remove("is-lost");
-  refresh();
+}
+function heard() {
+  const wasLost = !lost.hidden;
+  answered();
+  if (wasLost) refresh();
 }
 function connect() {
   stream = new EventSource(`/api/v1/stream?since=${version}`);
@@ -152,8 +158,17 @@ function connect() {
   stream.addEventListener("resync", later);
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) { setTimeout(connect, 5000); later(); } };
 }
+const movedAt = new Map(); // when each price last moved; one that never rests would be lit for ever
 function price(item) {
-  for (const element of document.querySelectorAll(`[data-price="${CSS.escape(item.symbol)}"]`)) if (item.price !== null) put(element, thin(item.price, Number(element.dataset.digits)));
+  const now = performance.now();
+  const isNews = now - (movedAt.get(item.symbol) ?? 0) > RESTLESS_MS;
+  for (const element of document.querySelectorAll(`[data-price="${CSS.escape(item.symbol)}"]`)) {
+    const text = item.price === null ? element.textContent : thin(item.price, Number(element.dataset.digits));
+    if (element.textContent === text) continue;
+    element.textContent = text;
+    movedAt.set(item.symbol, now);
+    if (isNews) flash(element);
+  }
   for (const element of document.querySelectorAll(`[data-change="${CSS.escape(item.symbol)}"]`)) if (item.change_24h_percent !== null) element.firstChild.data = `${signed(item.change_24h_percent, 2)}%`;
   const age = document.getElementById(`a-${item.symbol}`)?.querySelector("[data-age]");
   if (age && item.data_age_s !== null) setAge(age, item.data_age_s);

@@ -138,7 +138,7 @@ class House:
             "horizons": list(HORIZONS),
             "speed": 60.0,
             "market_ms": self.market_ms,
-            "version": 1,
+            "version": self.ledger.version(),
             "rss_mb": 123.4,
             "cost_bps": COST,
             "feed": feed | changes.pop("feed", {}),

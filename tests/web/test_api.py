@@ -1,9 +1,13 @@
 import csv
 import io
+import re
 
 import pytest
 
 from data.ledger_rows import FIELDS
+from data.model_store import ModelStore
+from models.training import TrainingSettings, train_horizon
+from tests.models.synthetic import synthetic_panel
 
 TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models")
 API = "/api/v1"
@@ -204,6 +208,37 @@ def test_the_description_names_every_path_and_argument(lively):
     assert {"/skill", "/models", "/stream", "/predictions.csv", "/candles/{symbol}.csv"} <= paths
     named = {entry["name"] for entry in spec["paths"][f"{API}/ledger"]["get"]["parameters"]}
     assert named == {"symbol", "horizon", "model", "origin", "state", "limit", "cursor", "fields"}
+
+
+def test_every_pattern_of_the_description_is_whole_for_any_reader(lively):
+    spec = lively.get(f"{API}/openapi.json").json
+
+    described = [one["schema"] for path in spec["paths"].values() for one in path["get"].get("parameters", [])]
+    patterns = {schema["pattern"] for schema in described if "pattern" in schema}
+    assert len(patterns) > 2
+    assert all(re.fullmatch(r"\^[^^$]+\$", pattern) and "\\Z" not in pattern for pattern in patterns)
+
+
+def test_every_key_of_a_score_is_described(lively):
+    described = lively.get(f"{API}/openapi.json").json["components"]["schemas"]["Skill"]["properties"]
+    model = lively.items(f"{API}/ledger?state=scored")[0]["model"]
+
+    scores = lively.items(f"{API}/skill?model={model}")[0]
+
+    assert scores["model"] == model
+    assert set(scores) <= set(described)
+
+
+def test_every_key_of_a_model_card_is_described(lively):
+    described = lively.get(f"{API}/openapi.json").json["components"]["schemas"]["Model"]["properties"]
+    panel = synthetic_panel(symbols=2, candles=1_200, seed=1)
+    trained = train_horizon(panel, "5m", "1h", 12, TrainingSettings(replay_candles=100, folds=1))
+    ModelStore(lively.config.SAVED_MODELS_DIR).save(trained, lively.venue, (0, 360_000_000))
+
+    (card,) = lively.items(f"{API}/models")
+
+    assert card["state"] == "ok"
+    assert set(card) <= set(described)
 
 
 def test_a_span_that_ends_before_it_begins_is_refused(lively):

@@ -116,7 +116,7 @@ def test_the_strip_tells_skill_with_its_n_interval_and_origin(lively):
 
     assert "replayed" in strip
     assert 'data-n="24"' in strip
-    assert "n 24" in strip
+    assert "n\u00a024" in strip
     assert "no measurable edge" in strip
 
 

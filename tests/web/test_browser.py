@@ -1,10 +1,13 @@
 """The pages in a real browser: nothing on the console, nothing clipped, nothing foreign, and alive."""
 
 import json
+import re
 import time
 from urllib.parse import urlsplit
 
 import pytest
+
+from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.service
@@ -18,6 +21,14 @@ CLIPPED = """() => [...document.querySelectorAll("table")].filter((table) => tab
     const isOut = (cell) => !cell.closest(".scroll") && cell.getBoundingClientRect().right > box.right + 0.5;
     return last.filter(isOut).map((cell) => cell.textContent);
 })"""
+CUT_CALLS = """() => {
+    const box = document.querySelector(".tape ol").getBoundingClientRect();
+    return [...document.querySelectorAll(".tape li")].filter((call) => {
+        const { bottom, right } = call.getBoundingClientRect();
+        return bottom > box.bottom + 2 || right > box.right + 1;
+    }).map((call) => call.title);
+}"""
+LIT = re.compile(r"\bflash\b")
 SMALL = """() => [...document.querySelectorAll(".seg a, .btn, .field input")].filter((one) => one.offsetParent)
     .filter((one) => one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"""
 
@@ -76,6 +87,31 @@ def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path,
     assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(served.url).netloc}
 
 
+def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
+    house = served.house
+    made_ms = T0 - 3_600_000 - house.length_ms
+    house.add_candle("WIDEUSDT", made_ms, 100.0)
+    house.add_candle("WIDEUSDT", T0 - house.length_ms, 70.0)
+    house.symbols = (*house.symbols, "WIDEUSDT")
+    house.publish(house.prediction("WIDEUSDT", "1h", made_ms, 0.1))
+    house.ledger.score(T0)
+    house.beat()
+
+    page = open_page("/s/WIDEUSDT?horizon=1h", "phone")
+
+    expect(page.locator("#scored")).to_contain_text("+2\u202f976.0")
+    assert page.evaluate(CLIPPED) == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1366, 1600])
+def test_all_calls_of_the_tape_are_seen(open_page, width):
+    page = open_page("/?horizon=1h")
+    page.set_viewport_size({"width": width, "height": 844})
+
+    assert page.locator(".tape li").count() == 10
+    assert page.evaluate(CUT_CALLS) == []
+
+
 def test_fingers_find_their_targets(open_page):
     assert open_page("/", "phone").evaluate(SMALL) == []
 
@@ -87,6 +123,20 @@ def test_a_price_changes_without_a_reload(open_page, send):
 
     expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9\u202f876.50")
     expect(page.locator("#r-BTCUSDT .c-change")).to_have_text("+3.50%")
+
+
+def test_only_a_price_that_rested_is_lit_when_it_moves(open_page, send):
+    page = open_page("/?horizon=1h")
+    price = page.locator("#r-BTCUSDT .c-price")
+
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 1.5, "change_24h_percent": 1, "data_age_s": 0}])
+    expect(price).to_have_text("1.50")
+    expect(price).not_to_have_class(LIT)
+
+    page.clock.fast_forward(11_000)
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 2.5, "change_24h_percent": 1, "data_age_s": 0}])
+    expect(price).to_have_class(LIT)
+    expect(price).not_to_have_class(LIT)
 
 
 def test_a_prediction_replaces_the_cells_of_its_row(open_page, send, served):
@@ -121,6 +171,22 @@ def test_a_page_that_lost_its_server_says_so(open_page, served):
 
     expect(page.locator("#lost")).to_be_visible(timeout=20_000)
     expect(page.locator("#lost")).to_contain_text("Reconnecting")
+
+
+def test_a_page_without_a_place_in_the_stream_asks_again_instead(open_page, served):
+    taken = [served.house.site.extensions["live"].open(None) for _ in range(MAX_STREAMS)]
+    page = open_page("/?horizon=1h")
+    page.clock.install()
+    page.reload()
+    served.house.states["BTCUSDT"] = "gapped"
+    served.house.beat()
+
+    page.clock.fast_forward(5_500)
+    expect(page.locator("#r-BTCUSDT")).to_have_attribute("data-state", "gapped")
+    page.clock.fast_forward(5_500)
+
+    expect(page.locator("#lost")).to_be_hidden()
+    assert len(taken) == MAX_STREAMS
 
 
 def test_the_keyboard_filters_and_changes_the_theme(open_page):

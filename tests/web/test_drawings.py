@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -81,3 +83,15 @@ def test_any_price_scale_and_a_flat_market_are_drawn(price):
 
 def test_no_candle_is_no_drawing():
     assert drawings.candle_drawing(candles(0), None) is None
+
+
+@pytest.mark.parametrize("length_ms", [60_000, 300_000, 3_600_000, 86_400_000])
+def test_times_are_named_at_round_hours(length_ms):
+    table = candles(96)
+    table["open_ms"] = 1_763_640_060_000 // length_ms * length_ms + np.arange(96) * length_ms
+
+    times = [open_ms for _, open_ms in drawings.candle_drawing(table, None).times]
+
+    assert 3 <= len(times) <= 6
+    assert len({after - before for before, after in pairwise(times)}) == 1
+    assert all(open_ms % 900_000 == 0 for open_ms in times)

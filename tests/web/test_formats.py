@@ -44,6 +44,10 @@ def test_an_age_has_the_largest_sensible_unit(seconds, text):
 
 def test_times_are_utc():
     assert formats.clock(1_763_640_065_000) == "12:01:05"
-    assert formats.moment(1_762_300_800_000) == "5 Nov, 00:00"
+    assert formats.moment(1_762_300_800_000) == "5\u00a0Nov, 00:00"
     assert formats.iso(1_763_640_000_000) == "2025-11-20T12:00:00Z"
-    assert formats.span("15m") == "15 m"
+    assert formats.span("15m") == "15\u00a0m"
+
+
+def test_a_sample_size_stays_in_one_piece():
+    assert formats.sample(1303) == "n\u00a01\u202f303"

@@ -18,6 +18,13 @@ def test_nothing_is_shown_without_the_password(locked, path):
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
+def test_who_does_not_know_the_password_learns_nothing_of_the_market(locked):
+    page = locked.get("/").text
+
+    assert "asks for its password" in page
+    assert not any(word in page for word in ("data-feed", "data-market-ms", "Simulated", "Starting", "stylesheet"))
+
+
 @pytest.mark.parametrize("given", ["", "sesame", "sésame ", "SÉSAME"])
 def test_a_wrong_password_is_refused(locked, given):
     assert locked.get("/", auth=("me", given)).status_code == 401

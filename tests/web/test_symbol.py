@@ -63,8 +63,8 @@ def test_without_javascript_there_is_a_drawing_and_a_table(lively):
 
     assert 'class="body-up"' in page
     assert 'class="cone"' in page
-    assert "The last 15 m candles" in page
-    assert page.count("<tr><td>20 Nov") == 24
+    assert "The last 15\u00a0m candles" in page
+    assert page.count("<tr><td>20\u00a0Nov") == 24
 
 
 def test_a_silent_symbol_shows_no_forecast(lively):

@@ -3,11 +3,9 @@
 from typing import Any
 
 from flask import Response, request
-from marshmallow import validate
-from webargs import fields
 
 from web.api import nouns
-from web.arguments import Arguments
+from web.arguments import Arguments, WholeNumber
 from web.described import ApiBlueprint, route
 from web.live import StreamsFullError
 from web.problems import ProblemError
@@ -21,11 +19,7 @@ api = nouns.add("stream")(ApiBlueprint("stream", __name__, description="What hap
 class StreamArguments(Arguments):
     """Where to go on."""
 
-    since = fields.Integer(
-        load_default=None,
-        validate=validate.Range(0, _MAX_VERSION),
-        metadata={"allowed": "a version, 0 or more", "description": "send the predictions after this version first"},
-    )
+    since = WholeNumber("the version after which predictions are sent first", 0, _MAX_VERSION)
 
 
 @route(api, "/stream", StreamArguments, media_type="text/event-stream", problems=(400, 503))
