@@ -203,9 +203,12 @@ def served(lively):
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(require_program):
-    """Return a running Chromium; skip where there is none, fail where CI promised one."""
+    """Return a running Chromium; skip where there is none, fail where CI promised one.
+
+    It ends with its module: its driver keeps an event loop running in which other tests cannot start theirs.
+    """
     path = require_program("chromium", "apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
