@@ -152,7 +152,7 @@ function connect() {
   });
   stream.addEventListener("prediction", (event) => {
     heard();
-    version = event.lastEventId;
+    version = event.lastEventId || version; // only the last part of many rows has an id
     later();
   });
   stream.addEventListener("resync", later);
