@@ -180,6 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         ensure_writable(config.INSTANCE_DIR / "run")
+        ensure_writable(config.SAVED_MODELS_DIR)
         sweep_temporaries(config.INSTANCE_DIR / "run")
         with InstanceLock(config.INSTANCE_DIR / "candela.lock"):
             refusal = port_refusal(config.HOST, config.PORT)
@@ -188,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     except AlreadyHeldError as error:
         refusal = str(error)
     except OSError as error:
-        refusal = f"{error}; let CANDELA_INSTANCE_DIR name a folder of your own"
+        refusal = f"{error}; let CANDELA_INSTANCE_DIR and CANDELA_SAVED_MODELS_DIR name folders of your own"
     print(refusal, file=sys.stderr)
     return REFUSED
 

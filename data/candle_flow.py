@@ -54,11 +54,14 @@ class CandleFlow:
             self.last_ms = candle.open_ms - self.interval_ms
         if candle.open_ms <= self.last_ms:
             return []
+        was_waiting = bool(self._held)
         self._held.setdefault(candle.open_ms, (candle, False))
         if len(self._held) > _MAX_HELD:
             del self._held[min(self._held)]
         self.prove(candle.open_ms + self.interval_ms, now)
         ready = self._flush()
+        if self._held and not was_waiting:
+            self._ask_anew()
         self.has_caught_up = self.has_caught_up or bool(ready)
         return ready
 
@@ -78,8 +81,7 @@ class CandleFlow:
         If a candle closed before that, its event is lost; else nothing is.
         """
         self.is_unsure = False
-        self.retry_at = 0.0
-        self._backoff.reset()
+        self._ask_anew()
         if self.last_ms is not None and stated_ms >= self.last_ms + 2 * self.interval_ms:
             self.prove(self.last_ms + 2 * self.interval_ms, now - GRACE_SECONDS)
 
@@ -99,6 +101,7 @@ class CandleFlow:
 
     def take_repair(self, table: np.ndarray, now: float) -> list[tuple[Candle, bool]]:
         """Take in what REST has since the last candle; return what is ready, as `take_closed` does."""
+        was_waiting = bool(self._held)
         for row in table.tolist():
             if self.last_ms is not None and row[0] > self.last_ms:
                 self._held.setdefault(row[0], (Candle(self.symbol, *row), True))
@@ -108,8 +111,8 @@ class CandleFlow:
             self._short_answers += 1
             if self._short_answers >= _SHORT_ANSWERS and self._held:
                 ready += self._step_over_hole()
-        if ready:
-            self._backoff.reset()
+        if ready or (self._held and not was_waiting):
+            self._ask_anew()
         if not ready or self.is_missing:
             self.postpone(now)
         return ready
@@ -123,6 +126,11 @@ class CandleFlow:
         if self.hole_ms is not None and self.last_ms is not None:
             return self.is_missing or self.last_ms - self.hole_ms < warm_candles * self.interval_ms
         return self.is_missing
+
+    def _ask_anew(self) -> None:
+        # The pauses that questions in vain have led to mean nothing once there is more to be had: a hole has its end.
+        self.retry_at = 0.0
+        self._backoff.reset()
 
     def _flush(self) -> list[tuple[Candle, bool]]:
         ready = []

@@ -119,17 +119,18 @@ class ModelStore:
         """
         sound, refused = [], []
         for path in self._files():
+            faults: list[tuple[str, ModelError]] = []
             try:
                 if path.suffix == ".json":
                     manifest = read_manifest(path)
-                    self._verify(manifest)
-                    sound.append(manifest)
+                    faults += self._faults(manifest)
+                    sound += [] if faults else [manifest]
                 else:
                     self._refuse_stray(path)
             except ModelError as error:
-                if not path.exists():  # retired while we looked
-                    continue
-                refused.append({"file": path.name, "state": "refused", "reason": str(error)})
+                faults.append((path.name, error))
+            if path.exists():  # else it was retired while we looked
+                refused += [{"file": name, "state": "refused", "reason": str(error)} for name, error in faults]
         sound.sort(key=lambda manifest: (-manifest["cut_ms"], manifest["interval"], manifest["horizon"]))
         return [card_of(manifest) for manifest in sound if venue in (None, manifest["venue"])] + refused
 
@@ -164,16 +165,27 @@ class ModelStore:
 
     def _verify(self, manifest: dict[str, Any]) -> None:
         """Refuse a model one of whose files is not what the manifest says."""
+        for _, error in self._faults(manifest):
+            raise error
+
+    def _faults(self, manifest: dict[str, Any]) -> Iterator[tuple[str, ModelError]]:
+        """Yield each file of a model that is not what the manifest says, and why."""
         for part in PARTS:
-            path = self._path(manifest["id"], part)
             try:
-                stat = path.stat()
-                if not path.is_file():
-                    raise ModelError(f"{path.name} is no plain file")
-                digest = _digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-            except OSError as error:
-                raise ModelError(f"{path.name} cannot be read: {error.strerror}; train again") from error
-            _compare(path, manifest["files"][part], stat.st_size, digest)
+                self._verify_part(manifest, part)
+            except ModelError as error:
+                yield self._path(manifest["id"], part).name, error
+
+    def _verify_part(self, manifest: dict[str, Any], part: str) -> None:
+        path = self._path(manifest["id"], part)
+        try:
+            stat = path.stat()
+            if not path.is_file():
+                raise ModelError(f"{path.name} is no plain file")
+            digest = _digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        except OSError as error:
+            raise ModelError(f"{path.name} cannot be read: {error.strerror}; train again") from error
+        _compare(path, manifest["files"][part], stat.st_size, digest)
 
     def _refuse_stray(self, path: Path) -> None:
         """Refuse a file that no manifest speaks for."""

@@ -19,6 +19,7 @@ from data.scoring import score_due
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Prediction
 
+ROWS_A_VERSION = 100  # one event tells of so many at most, and has a version of its own
 _CHUNK = 2_000  # rows a transaction when many are added, so that the live loop waits milliseconds for its turn
 
 
@@ -37,6 +38,12 @@ class Published:
 
     version: int
     rows: list[Row]
+
+    def parts(self) -> list[tuple[int, list[Row]]]:
+        """Return the rows in pieces of at most `ROWS_A_VERSION`, each with the version that stands for it."""
+        starts = range(0, len(self.rows), ROWS_A_VERSION)
+        first = self.version + 1 - len(starts)
+        return [(first + index, self.rows[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
 
 
 class PredictionStore:
@@ -60,12 +67,13 @@ class PredictionStore:
     def publish(self, new: Sequence[Prediction], inputs: Sequence[Inputs] = ()) -> Published:
         """Write the predictions durably and return those that were new, as the API shows them.
 
-        A row of the same symbol, horizon and candle that is already there stays as it is.
+        A row of the same symbol, horizon and candle that is already there stays as it is. The version grows by the
+        number of parts, so that a reader who knows some of them can ask for the others.
         """
         with transaction(self._engine) as connection:
             first = self._insert(connection, new, inputs)
-            version = _advance(connection)
             rows = connection.execute(self._newest_first().where(predictions.c.seq >= first)).mappings().all()
+            version = _advance(connection, by=max(1, -(-len(rows) // ROWS_A_VERSION)))
         return Published(version, [self._rows.shown(row) for row in rows])
 
     def add_replayed(self, new: Sequence[Prediction], inputs: Sequence[Inputs]) -> None:
@@ -243,8 +251,8 @@ def _load_inputs(connection: Connection, row: RowMapping) -> dict[str, float | N
     return {name: value if math.isfinite(value) else None for name, value in named}
 
 
-def _advance(connection: Connection) -> int:
-    version = _version(connection) + 1
+def _advance(connection: Connection, by: int = 1) -> int:
+    version = _version(connection) + by
     upsert = insert(ledger_state).values(name="version", value=version)
     connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"value": version}))
     return version

@@ -17,7 +17,7 @@ import numpy as np
 from data.ledger_tables import SUMS
 
 MIN_RESAMPLED = 10  # spans below which the interval is everything that is possible
-MIN_INDEPENDENT = 30  # spans of one horizon below which nothing is called an edge
+MIN_INDEPENDENT = 30  # horizons that do not overlap, below which nothing is called an edge
 BINS = 10
 _RESAMPLES = 1_000
 _MAX_SPANS = 1_000
@@ -40,11 +40,12 @@ def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, flo
     n = total[_AT["n"]]
     if n == 0:
         return _nothing()
+    independent = _independent(spans)
     brier, base, skill, accuracy = (float(value) for value in _scores(total[None, :])[:, 0])
     (skill_low, skill_high), (accuracy_low, accuracy_high) = _intervals(spans, base)
     return {
         "n": int(n),
-        "n_independent": len(spans),
+        "n_independent": independent,
         "base_rate": float(total[_AT["ups"]] / n),
         "accuracy": accuracy,
         "accuracy_low": accuracy_low,
@@ -60,7 +61,7 @@ def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, flo
         "calibration": _calibration(bins),
         "net_bps_per_prediction": _share(total, "net_bps", "calls"),
         "n_calls": int(total[_AT["calls"]]),
-        "verdict": _verdict(len(spans), skill_low, skill_high) if base else "no measurable edge",
+        "verdict": _verdict(independent, skill_low, skill_high) if base else "no measurable edge",
     }
 
 
@@ -70,6 +71,16 @@ def calibration_gap(calibration: Sequence[Scores]) -> float | None:
     if not n:
         return None
     return float(sum(abs(entry["mean_probability"] - entry["share_up"]) * entry["n"] for entry in calibration) / n)
+
+
+def _independent(spans: np.ndarray) -> int:
+    """Return how many horizons of the record do not overlap.
+
+    The record begins and ends within a span; where these two parts make less than a whole one, they count once.
+    """
+    rows = spans[:, _AT["n"]]
+    are_ends_short = len(rows) > 1 and rows[0] + rows[-1] <= rows.max()
+    return len(rows) - int(are_ends_short)
 
 
 def _scores(totals: np.ndarray) -> np.ndarray:

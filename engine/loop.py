@@ -16,8 +16,6 @@ from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
-_ROWS_PER_EVENT = 100  # a datagram holds no more than about 180 KB
-
 
 class Feed(Protocol):
     """Whatever hands out closed candles: the live feed, or candles of a test."""
@@ -75,9 +73,8 @@ class Loop:
         predictions = self._forecaster.predict(rows, self._interval_ms)
         published = self._stores.predictions.publish(predictions, inputs_of(rows))
         self.version = published.version
-        for start in range(0, len(published.rows), _ROWS_PER_EVENT):
-            items = published.rows[start : start + _ROWS_PER_EVENT]
-            self._postman.send(event_bytes("prediction", published.version, {"version": self.version, "items": items}))
+        for version, items in published.parts():
+            self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
 
     @performance_monitor.timed("score")
     def _score(self, candles: Sequence[Candle], stopped: Collection[str]) -> None:

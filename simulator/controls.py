@@ -11,10 +11,10 @@ from simulator.returns import DAY_MINUTES, Calendar, CalmReturns
 WALK_SIGMA = 0.0006  # of a minute's log return
 EDGE_SIGMA = 0.0008
 EDGE_DRIFT = 0.00011  # a minute, up or down with the regime
-EDGE_REGIME_MINUTES = 480.0  # mean duration
+EDGE_REGIME_MINUTES = (360.0, 1_080.0)  # shortest and longest duration
 EDGE_WICK_SIGMAS = (2.0, 2.5)  # of the wick the regime shows
 EDGE_OTHER_WICK_SIGMAS = 0.1  # mean of the wick on the other side
-_SWITCHES_A_DAY = DAY_MINUTES / EDGE_REGIME_MINUTES
+_SWITCHES_A_DAY = 2 * DAY_MINUTES / sum(EDGE_REGIME_MINUTES)
 
 
 class Walk:
@@ -77,9 +77,7 @@ class Edge:
     def _compute_switches(self, days: int) -> np.ndarray:
         # Twice as many as are needed in the mean: then the last of them is far behind the last day.
         count = int(2 * _SWITCHES_A_DAY * days) + 100
-        return np.cumsum(
-            generator(self._seed, f"{self.listing.symbol}/regimes").exponential(EDGE_REGIME_MINUTES, count)
-        )
+        return np.cumsum(generator(self._seed, f"{self.listing.symbol}/regimes").uniform(*EDGE_REGIME_MINUTES, count))
 
     def _compute_levels(self, days: int) -> np.ndarray:
         drifts = np.diff(self._drift(np.arange(days + 1) * DAY_MINUTES))

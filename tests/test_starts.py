@@ -25,14 +25,16 @@ def test_wrong_settings_are_all_named_at_once(tmp_path):
     assert "Traceback" not in said
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+@pytest.mark.parametrize("setting", ["INSTANCE_DIR", "SAVED_MODELS_DIR"])
+def test_a_folder_that_cannot_be_written_is_named_in_one_sentence(tmp_path, setting):
     (tmp_path / "file").write_text("")
 
-    code, said = refused(environment(tmp_path, free_port(), INSTANCE_DIR=tmp_path / "file" / "instance"))
+    code, said = refused(environment(tmp_path, free_port(), **{setting: tmp_path / "file" / "folder"}))
 
     assert code == 2
     assert str(tmp_path / "file") in said
-    assert "Traceback" not in said
+    assert f"CANDELA_{setting}" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_an_address_others_can_reach_needs_a_password(tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from data.prediction_store import ROWS_A_VERSION
 from market.errors import MarketError, SourceUnavailable
 from utils.datagrams import Mailbox
 from web.answers import json_bytes
@@ -26,7 +27,6 @@ LIFETIME_SECONDS = 15 * 60.0  # then the reader connects anew and goes on where 
 RETRY_MS = 2_000
 _LOOK_SECONDS = 0.5
 _STATUS_SECONDS = 1.0
-_ROWS_PER_EVENT = 100
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -263,12 +263,11 @@ class Live:
         return [frame for number, frame in self._history if number > version]
 
     def _everything(self) -> list[bytes]:
-        """Return the newest row of each symbol and horizon as prediction events."""
+        """Return the newest row of each symbol and horizon as prediction events; who has the last one has all."""
         version, rows = self._stores.version(), self._stores.latest()
-        return [
-            _frame("prediction", json_bytes({"version": version, "items": rows[at : at + _ROWS_PER_EVENT]}), version)
-            for at in range(0, len(rows), _ROWS_PER_EVENT)
-        ]
+        starts = range(0, len(rows), ROWS_A_VERSION)
+        parts = [json_bytes({"version": version, "items": rows[at : at + ROWS_A_VERSION]}) for at in starts]
+        return [_frame("prediction", part, None if part is not parts[-1] else version) for part in parts]
 
 
 def _frame(event: str, data: bytes, version: int | None = None) -> bytes:

@@ -98,7 +98,7 @@ class SkillSchema(Schema):
     market = fields.String()
     model = fields.String(metadata={"description": "only where the rows were chosen by it"})
     n = fields.Integer()
-    n_independent = fields.Integer(metadata={"description": "spans of one horizon that do not overlap"})
+    n_independent = fields.Integer(metadata={"description": "horizons that do not overlap"})
     base_rate = fields.Float(allow_none=True)
     accuracy = fields.Float(allow_none=True)
     accuracy_low = fields.Float(allow_none=True)

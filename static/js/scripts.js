@@ -152,7 +152,7 @@ function connect() {
   });
   stream.addEventListener("prediction", (event) => {
     heard();
-    version = event.lastEventId;
+    version = event.lastEventId || version; // only the last part of many rows has an id
     later();
   });
   stream.addEventListener("resync", later);
@@ -178,6 +178,7 @@ function watch() {
   if (silentMs < SILENT_MS || document.hidden) return;
   if (!lost.hidden) return;
   lost.hidden = false;
+  put(document.getElementById("lost-title"), "Reconnecting: this page has lost the server.");
   body.classList.add("is-lost");
   setAge(document.getElementById("lost-age"), silentMs / 1000);
 }

@@ -130,8 +130,11 @@ class LoopbackExchange:
 
     async def _shut(self):
         # First nobody comes in any more; whoever is on the way in arrives, and leaves with the others.
-        await self._site.stop()
+        # asyncio forgets whom it let in while the server closed, so the door is shut before.
+        for listener in self._site._server.sockets:
+            self._loop.remove_reader(listener)
         await asyncio.sleep(0.01)
+        await self._site.stop()
         await self._cut()
         await self._runner.cleanup()
         for transport in list(self._loop._transports.values()):

@@ -78,6 +78,19 @@ def test_asking_in_vain_makes_it_wait():
     assert flow.is_due(101.0, late_ms, speed=1.0)
 
 
+def test_the_end_of_a_hole_is_asked_about_at_once_however_long_it_was_in_vain():
+    flow, other = flow_from(0), flow_from(0)
+    for one in (flow, other):
+        for second in range(20):
+            one.take_repair(repair(), now=float(second))
+
+    flow.take_closed(candle(5), now=20.0)
+    other.take_repair(repair(5), now=20.0)
+
+    assert flow.is_due(20.0, candle(6).open_ms, speed=1.0)
+    assert other.is_due(20.6, candle(6).open_ms, speed=1.0)
+
+
 def test_a_hole_for_ever_is_stepped_over_after_several_answers():
     flow = flow_from(0)
     flow.take_closed(candle(2), now=0.0)

@@ -132,6 +132,25 @@ def test_unknown_names_are_refused(folder, name):
         ModelStore(folder).load(name)
 
 
+@pytest.mark.parametrize("part", ["npz", "joblib", "json"])
+def test_the_damaged_file_of_a_model_is_the_one_that_is_named(folder, trained, part):
+    path = folder / f"{trained.model.id}.{part}"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    (card,) = ModelStore(folder).cards(VENUE)
+
+    assert (card["file"], card["state"]) == (path.name, "refused")
+
+
+def test_every_damaged_file_of_a_model_is_named(folder, trained):
+    for part in ("npz", "joblib"):
+        (folder / f"{trained.model.id}.{part}").write_bytes(b"?")
+
+    cards = ModelStore(folder).cards(VENUE)
+
+    assert [card["file"] for card in cards] == [f"{trained.model.id}.npz", f"{trained.model.id}.joblib"]
+
+
 def test_foreign_files_are_listed_and_never_opened(folder, trained):
     (folder / "evil.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     (folder / "foreign.joblib").write_bytes(b"\x80\x04\x95")

@@ -10,7 +10,7 @@ import pytest
 from data.candle_store import CandleStore
 from data.database import open_database
 from data.ledger_rows import FIELDS
-from data.prediction_store import Inputs, PredictionStore
+from data.prediction_store import ROWS_A_VERSION, Inputs, PredictionStore
 from data.skill_store import SkillStore
 from market.candles import Candle
 from market.errors import DataError
@@ -315,3 +315,16 @@ def test_the_version_grows_with_every_change(store, closes):
     store.score(START + 13 * STEP)
 
     assert store.version() > first
+
+
+def test_each_part_of_many_rows_has_a_version_of_its_own(store):
+    published = store.publish([prediction(index) for index in range(2 * ROWS_A_VERSION + 1)])
+
+    versions, parts = zip(*published.parts(), strict=True)
+
+    assert versions == (store.version() - 2, store.version() - 1, store.version())
+    assert [row for part in parts for row in part] == published.rows
+
+
+def test_nothing_new_has_no_part(store):
+    assert store.publish([]).parts() == []

@@ -69,6 +69,20 @@ def test_an_edge_needs_thirty_independent_horizons():
     assert scores["verdict"] == "no measurable edge"
 
 
+def test_a_record_that_begins_and_ends_within_a_span_holds_one_horizon_less():
+    random = np.random.default_rng(4)
+    chance = random.choice([0.1, 0.9], 100 * MIN_INDEPENDENT)
+    ups = (random.random(len(chance)) < chance).astype(float)
+    spans = _spans(chance, ups, 100)
+    spans[[0, -1]] /= 2
+
+    scores = compute_skill(spans, [])
+
+    assert scores["brier_skill_low"] > 0
+    assert scores["n_independent"] == MIN_INDEPENDENT - 1
+    assert scores["verdict"] == "no measurable edge"
+
+
 def test_the_interval_covers_the_truth_of_overlapping_outcomes():
     random = np.random.default_rng(5)
     length, covered, trials = 12, 0, 120

@@ -95,6 +95,13 @@ def test_a_live_page_has_no_notice(lively):
     assert notice.strip() == ""
 
 
+@pytest.mark.parametrize("path", ["/", "/s/BTCUSDT", "/nope"])
+def test_a_live_page_has_none_of_the_words_of_a_feed_that_is_not(lively, path):
+    page = words(lively.get(path).text).lower()
+
+    assert not re.findall("stale|offline|reconnecting", page)
+
+
 def test_every_score_and_every_percentage_is_marked(lively):
     for path in ("/", "/?horizon=1h", "/s/EDGEUSDT?horizon=1h", "/s/BTCUSDT?horizon=4h"):
         page = lively.get(path).text

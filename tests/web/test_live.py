@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from data.prediction_store import ROWS_A_VERSION
 from utils.datagrams import Postman
 from web.live import MAX_STREAMS, MAX_WAITING, Live, Stream, StreamsFullError
 
@@ -109,6 +110,16 @@ def test_who_comes_back_after_too_long_gets_the_newest_of_everything(read, livel
 
     assert number == data["version"] == lively.stores.version()
     assert data["items"] == lively.stores.latest()
+
+
+def test_who_leaves_amid_the_newest_of_everything_has_not_seen_it(read, lively):
+    lively.publish(*(lively.prediction(f"A{index}USDT", "1h") for index in range(ROWS_A_VERSION + 1)))
+    reader = read(last_version=0)
+
+    (first, _), (last, _) = reader.next("prediction"), reader.next("prediction")
+
+    assert first is None
+    assert last == lively.stores.version()
 
 
 def test_who_has_seen_everything_gets_nothing_again(read, post, lively):
