@@ -178,7 +178,7 @@ function watch() {
   if (silentMs < SILENT_MS || document.hidden) return;
   if (!lost.hidden) return;
   lost.hidden = false;
-  put(document.getElementById("lost-title"), "Reconnecting: this page has lost the server.");
+  document.getElementById("lost-title").textContent = "Reconnecting: this page has lost the server.";
   body.classList.add("is-lost");
   setAge(document.getElementById("lost-age"), silentMs / 1000);
 }
