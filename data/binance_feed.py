@@ -90,7 +90,7 @@ class BinanceFeed:
         return {
             "state": str(state),
             "last_message_mono_s": self._line().message_seconds,
-            "reconnects": sum(max(0, connection.connections - 1) for connection in self._connections),
+            "reconnects": sum(connection.breaks for connection in self._connections),
             "gaps_found": self._gaps_found,
             "gaps_repaired": self._gaps_repaired,
             "rejected_rows": sum(refused.values()),

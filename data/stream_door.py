@@ -1,5 +1,10 @@
-"""The door stream events come in by: each is decoded once, checked, and put to its symbol."""
+"""The door stream events come in by: the newest of each stream is decoded, checked, and put to its symbol.
 
+A closing event is taken at once. Of everything else a newer state replaces the one that still waits unread: with
+little traffic each is read as soon as the socket is empty, with much of it reading takes a twentieth of the time.
+"""
+
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -10,6 +15,10 @@ from data.refusals import Refusals
 from data.unreadable import UNREADABLE
 from market.candles import LAST_VALID_MS, MAX_PRICE, Candle, refusal
 from utils.clock import MarketClock
+
+_HEAD = b'{"stream":"'
+_NOT_FINAL = b'"x":f'
+_REST = 20.0  # times the length of a reading, until the next one begins
 
 # A closing event may be stamped this much before the end of its candle.
 _EARLY_MS = 1_000
@@ -27,15 +36,50 @@ class StreamDoor:
         on_ready: Callable[[list[tuple[Candle, bool]]], None],
         on_shutdown: Callable[[], None],
     ) -> None:
-        """Serve the streams that are the keys of `flows`."""
+        """Serve the streams that are the keys of `flows`, in the running loop."""
         self._flows = flows
         self._clock = clock
         self._refusals = refusals
         self._on_ready = on_ready
         self._on_shutdown = on_shutdown
+        # A message that begins so may wait; one of a candle only if it says that the candle is still open.
+        self._is_always_open = {_HEAD + name.encode(): "@kline_" not in name for name in flows}
+        self._waiting: dict[bytes, bytes] = {}
+        self._is_called = False
+        self._rest_until = 0.0
 
-    def take(self, message: bytes | memoryview) -> None:
+    def take(self, message: bytes) -> None:
         """Take in one message; whatever it holds, it raises nothing."""
+        # 2x over decoding each message, see feed_benchmarks.py::feed_messages
+        stream = message[: message.find(b'"', len(_HEAD))]
+        is_open = self._is_always_open.get(stream)
+        if is_open or (is_open is not None and message.rfind(_NOT_FINAL) > 0):
+            self._waiting[stream] = message
+            if not self._is_called:
+                self._call()
+            return
+        self._waiting.pop(stream, None)
+        self._read(message)
+
+    def _call(self) -> None:
+        self._is_called = True
+        loop = asyncio.get_running_loop()
+        wait_seconds = self._rest_until - time.monotonic()
+        if wait_seconds > 0:
+            loop.call_later(wait_seconds, self._read_waiting)
+        else:
+            loop.call_soon(self._read_waiting)  # after everything that lies in the socket now
+
+    def _read_waiting(self) -> None:
+        self._is_called = False
+        started = time.monotonic()
+        waiting, self._waiting = self._waiting, {}
+        for message in waiting.values():
+            self._read(message)
+        ended = time.monotonic()
+        self._rest_until = ended + _REST * (ended - started)
+
+    def _read(self, message: bytes) -> None:
         try:
             frame = decode_frame(message)
         except UNREADABLE:
@@ -56,7 +100,7 @@ class StreamDoor:
         else:
             self._take_open(flow, event.k, now)
 
-    def _take_other(self, message: bytes | memoryview) -> None:
+    def _take_other(self, message: bytes) -> None:
         kind = kind_of(message)
         if kind == SHUTDOWN:
             self._on_shutdown()

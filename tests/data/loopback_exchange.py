@@ -32,12 +32,16 @@ def kline_frame(one, is_closed, event_ms=None):
     texts = {key: f"{getattr(one, name):.8f}" for key, name in zip("ohlcv", _NAMES, strict=True)}
     k = {"t": one.open_ms, "T": one.open_ms + STEP - 1, "s": one.symbol, "i": INTERVAL, "x": is_closed, **texts}
     data = {"e": "kline", "E": event_ms or one.open_ms + STEP, "s": one.symbol, "k": k}
-    return json.dumps({"stream": f"{one.symbol.lower()}@kline_{INTERVAL}", "data": data})
+    return _text({"stream": f"{one.symbol.lower()}@kline_{INTERVAL}", "data": data})
 
 
 def ticker_frame(symbol, event_ms, close=101.0, open_=100.0):
     data = {"e": "24hrMiniTicker", "E": event_ms, "s": symbol, "c": str(close), "o": str(open_), "h": "1", "l": "1"}
-    return json.dumps({"stream": f"{symbol.lower()}@miniTicker", "data": data})
+    return _text({"stream": f"{symbol.lower()}@miniTicker", "data": data})
+
+
+def _text(message):
+    return json.dumps(message, separators=(",", ":"))  # as Binance writes it
 
 
 _NAMES = ("open", "high", "low", "close", "volume")
@@ -209,15 +213,17 @@ class LoopbackExchange:
                 self.changed.notify_all()
             if message.type is WSMsgType.TEXT:
                 await socket.send_str(json.dumps({"result": None, "id": json.loads(message.data)["id"]}))
+        with self.changed:
+            self.changed.notify_all()
         return socket
 
     async def _send(self, frames):
-        for socket in self._open_sockets():
+        for socket in self.open_sockets():
             for frame in frames:
                 await socket.send_str(frame)
 
     async def _send_fragments(self, parts):
-        for socket in self._open_sockets():
+        for socket in self.open_sockets():
             for at, part in enumerate(parts):
                 opcode, last = (1 if at == 0 else 0), (0x80 if at == len(parts) - 1 else 0)
                 head = bytes([last | opcode, len(part)]) if len(part) < 126 else bytes([last | opcode, 126])
@@ -225,14 +231,15 @@ class LoopbackExchange:
                 socket._writer.transport.write(head + size + part)
 
     async def _ping(self, payload):
-        for socket in self._open_sockets():
+        for socket in self.open_sockets():
             await socket.ping(payload)
 
     async def _cut(self):
-        for socket in self._open_sockets():
+        for socket in self.open_sockets():
             if socket._req is not None and socket._req.transport is not None:
                 socket._req.transport.abort()
         self.sockets.clear()
 
-    def _open_sockets(self):
+    def open_sockets(self):
+        """Return the streams that are still open on this side."""
         return [socket for socket in self.sockets if not socket.closed]

@@ -192,7 +192,7 @@ def test_a_candle_the_exchange_never_had_does_not_stop_the_flow(exchange, run_fe
         kline_frame(candle(1, close=1e9), is_closed=True),
         kline_frame(candle(50), is_closed=True, event_ms=START + STEP + 2_000),
         kline_frame(candle(1), is_closed=True, event_ms=START + STEP),
-        kline_frame(candle(2), is_closed=False).replace('"c": "', '"c": "-'),
+        kline_frame(candle(2), is_closed=False).replace('"c":"', '"c":"-'),
     ],
 )
 def test_odd_frames_are_counted_and_move_nothing(exchange, run_feed, frame):
@@ -260,7 +260,24 @@ def test_a_shutdown_notice_brings_a_new_connection_at_once(exchange, run_feed):
     connected(exchange, 2)
     close(exchange, 2)
     harvest.wait_for(lambda: len(harvest.candles) == 4)
-    assert feed.status()["rejected_rows"] == 0
+    exchange.wait_for(lambda: len(exchange.open_sockets()) == 1)
+    close(exchange, 3)
+    harvest.wait_for(lambda: len(harvest.candles) == 6)
+    status = feed.status()
+    assert (status["rejected_rows"], status["gaps_found"], status["reconnects"]) == (0, 0, 0)
+    assert status["state"] == "live"
+
+
+def test_frames_written_with_spaces_are_understood(exchange, run_feed):
+    _, harvest = run_feed(last_number=0)
+    connected(exchange)
+
+    exchange.close_candle(1)
+    frames = [kline_frame(candle(1, symbol), is_closed=True) for symbol in BOTH]
+    exchange.send(*(json.dumps(json.loads(frame)) for frame in frames))
+
+    harvest.wait_for(lambda: len(harvest.candles) == 2)
+    assert not harvest.repaired
 
 
 def test_a_stream_that_is_sent_elsewhere_is_tried_no_more_often_than_allowed(exchange, run_feed):
