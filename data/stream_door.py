@@ -18,7 +18,8 @@ from utils.clock import MarketClock
 
 _HEAD = b'{"stream":"'
 _NOT_FINAL = b'"x":f'
-_REST = 20.0  # times the length of a reading, until the next one begins
+_LONG_READING_SECONDS = 0.001  # longer than this is a crowd: others get their turn before the next one
+_REST = 20.0  # times the length of a long reading, until the next one begins
 
 # A closing event may be stamped this much before the end of its candle.
 _EARLY_MS = 1_000
@@ -77,7 +78,8 @@ class StreamDoor:
         for message in waiting.values():
             self._read(message)
         ended = time.monotonic()
-        self._rest_until = ended + _REST * (ended - started)
+        if ended - started > _LONG_READING_SECONDS:
+            self._rest_until = ended + _REST * (ended - started)
 
     def _read(self, message: bytes) -> None:
         try:

@@ -85,29 +85,56 @@ async def _theirs(port):
 
 async def _ours(port):
     """Return the rate, and whether every symbol has a price and nothing was refused."""
+    count = 0
+
+    def note(message):
+        nonlocal count
+        count += 1
+
+    async with running_feed(port, on_message=note) as (flows, refusals):
+        await asyncio.sleep(0.5)
+        before, begun = count, time.process_time()
+        await asyncio.sleep(FLOOD_SECONDS)
+        rate = (count - before) / (time.process_time() - begun)
+    has_prices = all(flow.price is not None and PRICES[0] <= flow.price <= PRICES[1] for flow in flows.values())
+    return rate, has_prices and not refusals.total
+
+
+@contextlib.asynccontextmanager
+async def running_feed(port, on_message=None, on_ticker=None):
+    """Run one connection and its door; `on_message` hears of each message, `on_ticker` of each ticker that is read."""
     names, refusals = symbols(SYMBOLS), Refusals()
     flows = {name: CandleFlow(name, STEP_MS) for name in names}
     by_stream = {f"{name.lower()}@{kind}": flow for name, flow in flows.items() for kind in ("kline_1m", "miniTicker")}
-    door = StreamDoor(by_stream, MarketClock(), refusals, lambda ready: None, lambda: None)
-    count = 0
+    door = _WatchedDoor(by_stream, MarketClock(), refusals, lambda ready: None, lambda: None)
+    door.on_ticker = on_ticker
 
     def take(message):
-        nonlocal count
-        count += 1
+        on_message(message)
         door.take(message)
 
     connection = StreamConnection(
-        f"ws://127.0.0.1:{port}", list(by_stream)[:20], take, on_change=lambda: None, is_traffic_expected=lambda: True
+        f"ws://127.0.0.1:{port}",
+        list(by_stream)[:20],
+        take if on_message else door.take,
+        on_change=lambda: None,
+        is_traffic_expected=lambda: True,
     )
     running = asyncio.ensure_future(connection.run())
-    await asyncio.sleep(0.5)
-    before, begun = count, time.process_time()
-    await asyncio.sleep(FLOOD_SECONDS)
-    rate = (count - before) / (time.process_time() - begun)
+    yield flows, refusals
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    has_prices = all(flow.price is not None and PRICES[0] <= flow.price <= PRICES[1] for flow in flows.values())
-    return rate, has_prices and not refusals.total
+
+
+class _WatchedDoor(StreamDoor):
+    """A door that tells of the tickers it has read."""
+
+    on_ticker = None
+
+    def _read(self, message):
+        super()._read(message)
+        if self.on_ticker is not None and b"miniTicker" in message:
+            self.on_ticker(message)
 
 
 def history_fetch():

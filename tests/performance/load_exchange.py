@@ -17,7 +17,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_START_MS = 1_750_000_200_000
+START_MS = 1_750_000_200_000
 _STEP_MS = 60_000
 _TICK_SECONDS = 0.001
 _ROUNDS = 40  # different frames of each stream before a flood repeats them
@@ -51,10 +51,10 @@ def kline_frame(symbol, event_ms, open_ms, *, is_final):
 
 
 def ticker_frame(symbol, event_ms, last):
-    """Return one miniTicker event in the combined envelope."""
+    """Return one miniTicker event in the combined envelope; its volume is the monotonic second it was made in."""
     return framed(
         f'{{"stream":"{symbol.lower()}@miniTicker","data":{{"e":"24hrMiniTicker","E":{event_ms},"s":"{symbol}",'
-        f'"c":"{last:.8f}","o":"99.00000000","h":"120.00000000","l":"80.00000000","v":"1234567.00000000",'
+        f'"c":"{last:.8f}","o":"99.00000000","h":"120.00000000","l":"80.00000000","v":"{time.monotonic():.6f}",'
         f'"q":"123456789.00000000"}}}}'
     )
 
@@ -84,7 +84,7 @@ class LoadExchange:
 
     def now_ms(self):
         """Return market time."""
-        return _START_MS + int((time.monotonic() - self._zero) * self._speed * 1_000)
+        return START_MS + int((time.monotonic() - self._zero) * self._speed * 1_000)
 
     def _talk(self, connection):
         pending = b""
@@ -126,14 +126,14 @@ class LoadExchange:
         if self._rate:
             self._pace(connection)
         dice = random.Random(1)
-        chunks = [self._round(_START_MS + 1_000 * at, dice) for at in range(_ROUNDS)]
+        chunks = [self._round(START_MS + 1_000 * at, dice) for at in range(_ROUNDS)]
         while True:
             for chunk in chunks:
                 connection.sendall(chunk)
 
     def _round(self, event_ms, dice):
         """Return a kline and a ticker frame of every symbol, shuffled."""
-        frames = [kline_frame(name, event_ms, _START_MS, is_final=False) for name in self._names]
+        frames = [kline_frame(name, event_ms, START_MS, is_final=False) for name in self._names]
         frames += [ticker_frame(name, event_ms, dice.uniform(90, 110)) for name in self._names]
         dice.shuffle(frames)
         return b"".join(frames)
