@@ -1,8 +1,7 @@
 """How a ledger row is spelled: as a record in the database, as an object in the API, its id and its place."""
 
+from collections.abc import Mapping
 from typing import Any
-
-from sqlalchemy import RowMapping
 
 from market.errors import DataError
 from market.predictions import Prediction
@@ -47,30 +46,55 @@ FIELDS = (
 _ID_DIGITS = 10
 
 
-def record_of(prediction: Prediction, seq: int) -> Row:
-    """Return the database record of a prediction that has no outcome yet."""
-    return {
-        "seq": seq,
-        "symbol": prediction.symbol,
-        "interval": prediction.interval,
-        "horizon": prediction.horizon,
-        "candle_open_ms": prediction.candle_open_ms,
-        "made_ms": prediction.made_ms,
-        "due_ms": prediction.due_ms,
-        "price": prediction.price,
-        "cost_bps": prediction.cost_bps,
-        "verdict": prediction.verdict.value,
-        "reason": prediction.reason.value if prediction.reason else None,
-        "origin": prediction.origin.value,
-        "model": prediction.model,
-        "probability_up": prediction.probability_up,
-        "expected_return_bps": prediction.expected_return_bps,
-        "low_bps": prediction.low_bps,
-        "high_bps": prediction.high_bps,
-        "coverage": prediction.coverage,
-        "edge_bps": prediction.edge_bps,
-        "state": "open",
-    }
+MADE = (
+    "seq",
+    "symbol",
+    "interval",
+    "horizon",
+    "candle_open_ms",
+    "made_ms",
+    "due_ms",
+    "price",
+    "cost_bps",
+    "verdict",
+    "reason",
+    "origin",
+    "model",
+    "probability_up",
+    "expected_return_bps",
+    "low_bps",
+    "high_bps",
+    "coverage",
+    "edge_bps",
+    "state",
+)
+_NO_OUTCOME: Row = dict.fromkeys((*_VALUES, "scored_ms"))
+
+
+def record_of(prediction: Prediction, seq: int) -> tuple[Any, ...]:
+    """Return the database record of a prediction that has no outcome yet: the values of `MADE`."""
+    return (
+        seq,
+        prediction.symbol,
+        prediction.interval,
+        prediction.horizon,
+        prediction.candle_open_ms,
+        prediction.made_ms,
+        prediction.due_ms,
+        prediction.price,
+        prediction.cost_bps,
+        prediction.verdict.value,
+        prediction.reason.value if prediction.reason else None,
+        prediction.origin.value,
+        prediction.model,
+        prediction.probability_up,
+        prediction.expected_return_bps,
+        prediction.low_bps,
+        prediction.high_bps,
+        prediction.coverage,
+        prediction.edge_bps,
+        "open",
+    )
 
 
 class RowForm:
@@ -81,7 +105,11 @@ class RowForm:
         self._market = market
         self._prefix = f"{venue}-"
 
-    def shown(self, row: RowMapping) -> Row:
+    def made(self, record: tuple[Any, ...]) -> Row:
+        """Return what `shown` will return of a record that was just written."""
+        return self.shown({**_NO_OUTCOME, **dict(zip(MADE, record, strict=True))})
+
+    def shown(self, row: Mapping[Any, Any]) -> Row:
         """Return a database row as the API shows it, with the keys of `FIELDS`."""
         shown: Row = {
             "id": f"{self._prefix}{row['seq']:0{_ID_DIGITS}x}",

@@ -42,9 +42,9 @@ predictions = Table(
 Index(
     "predictions_key",
     predictions.c.symbol,
+    predictions.c.candle_open_ms,  # before the horizon: all rows of a symbol's candle lie on one page
     predictions.c.horizon,
     predictions.c.interval,
-    predictions.c.candle_open_ms,
     unique=True,
 )
 Index("predictions_newest", predictions.c.made_ms)
@@ -77,9 +77,9 @@ feature_sets = Table(
 prediction_inputs = Table(
     "prediction_inputs",
     metadata,
+    Column("candle_open_ms", BigInteger, primary_key=True),  # first: what closes together lies together
     Column("symbol", Text, primary_key=True),
     Column("interval", Text, primary_key=True),
-    Column("candle_open_ms", BigInteger, primary_key=True),
     Column("feature_set", Text, nullable=False),
     Column("values", LargeBinary, nullable=False),  # float64, little endian
     sqlite_with_rowid=False,

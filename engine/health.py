@@ -1,6 +1,5 @@
 """Tell the other processes how the engine is: a heartbeat file twice a second, prices as an event once."""
 
-import json
 import logging
 import os
 import threading
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from engine.loop import event_bytes
@@ -65,7 +65,7 @@ class Health:
             "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
             **self._describe(),
         }
-        write_atomically(self._path, json.dumps(state, allow_nan=False).encode())
+        write_atomically(self._path, msgspec.json.encode(state))
         return state
 
     def _tell(self, state: State) -> None:

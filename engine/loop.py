@@ -1,10 +1,11 @@
 """The heart: closed candles in, durable predictions out."""
 
-import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from data.candle_store import CandleStore
 from data.prediction_store import PredictionStore
@@ -85,6 +86,4 @@ class Loop:
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:
     """Return one event as the web workers take it in."""
-    return json.dumps(
-        {"event": event, "version": version, "data": data}, allow_nan=False, separators=(",", ":")
-    ).encode()
+    return msgspec.json.encode({"event": event, "version": version, "data": data})

@@ -1,8 +1,10 @@
 """UTC milliseconds and their one spelling: ISO-8601 with Z."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4_096)  # rows of one close share their times; the least used go
 def iso_utc(time_ms: int) -> str:
     """Return milliseconds since 1970 as ISO-8601 UTC with milliseconds and Z."""
     moment = datetime.fromtimestamp(time_ms // 1_000, UTC)
