@@ -18,6 +18,7 @@ from data.feed_status import FeedState, Line, Moment, feed_state, is_silent, sym
 from data.slots import Slot, SlotQueue
 from data.stream_connection import MAX_STREAMS, StreamConnection
 from data.stream_door import StreamDoor
+from market.gaps import Gap
 from market.intervals import interval_ms
 
 logger = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ class BinanceFeed:
                 flow.resume(stated_ms, now)
             if is_answered and flow.last_ms is not None and flow.is_due(now, market_ms, speed):
                 flow.is_repairing = True
-                self._count_gap(flow, flow.is_missing)
+                self._count_gap(flow, flow.is_missing, flow.last_ms + flow.interval_ms)
                 self._crew.ask(flow.symbol, flow.last_ms + flow.interval_ms)
             flowing += not (flow.is_closed or flow.is_late(market_ms, speed))
         self._slots.expect(flowing)
@@ -201,27 +202,32 @@ class BinanceFeed:
             logger.warning("gaps repaired symbols=%d candles=%d", len(self._mended), sum(self._mended.values()))
             self._mended.clear()
 
-    def _count_gap(self, flow: CandleFlow, is_gap: bool) -> None:
-        if is_gap and flow.has_caught_up and not flow.has_counted_gap:
-            flow.has_counted_gap = True
+    def _count_gap(self, flow: CandleFlow, is_gap: bool, first_ms: int) -> None:
+        if is_gap and flow.has_caught_up and flow.gap_since is None:
+            flow.gap_since = first_ms, self._clock.now_ms()
             self._gaps_found += 1
 
     def _take_repair(self, flow: CandleFlow, table: np.ndarray | None, now: float) -> None:
         flow.is_repairing = False
-        if table is None:
+        if table is None or flow.last_ms is None:
             flow.postpone(now)
             return
-        hole_ms = flow.hole_ms
+        hole_ms, next_ms = flow.hole_ms, flow.last_ms + flow.interval_ms
         ready = flow.take_repair(table, now)
         self._slots.put(ready)
-        self._count_gap(flow, any(is_repair for _, is_repair in ready))
+        self._count_gap(flow, any(is_repair for _, is_repair in ready), next_ms)
         if flow.is_missing:
             return
-        if flow.has_counted_gap:
-            flow.has_counted_gap = False
-            self._gaps_repaired += flow.hole_ms == hole_ms
+        if flow.gap_since is not None:
+            self._end_gap(flow, *flow.gap_since, is_repaired=flow.hole_ms == hole_ms)
             self._mended[flow.symbol] = len(ready)
         flow.has_caught_up = True
+
+    def _end_gap(self, flow: CandleFlow, from_ms: int, found_ms: int, *, is_repaired: bool) -> None:
+        flow.gap_since = None
+        self._gaps_repaired += is_repaired
+        to_ms = max(flow.repaired_ms or 0, from_ms) + flow.interval_ms
+        self._slots.note(Gap(flow.symbol, from_ms, to_ms, found_ms, self._clock.now_ms(), is_repaired))
 
     def _take_trading(self, names: set[str]) -> None:
         for flow in self._flows.values():

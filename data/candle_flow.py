@@ -31,7 +31,8 @@ class CandleFlow:
     is_repairing: bool = False
     hole_ms: int | None = None  # newest candle the exchange turned out not to have
     retry_at: float = 0.0
-    has_counted_gap: bool = False
+    gap_since: tuple[int, int] | None = None  # of a gap that goes on: its first candle, and when it was found
+    repaired_ms: int | None = None  # newest candle that REST brought, or a hole ended with
     has_caught_up: bool = False  # with the time before the first connection
     is_unsure: bool = True  # the connection is new: did something close before it?
     _proven_ms: int = 0  # candles that open before this have closed
@@ -137,6 +138,8 @@ class CandleFlow:
         while self.last_ms is not None and self.last_ms + self.interval_ms in self._held:
             self.last_ms += self.interval_ms
             ready.append(self._held.pop(self.last_ms))
+            if ready[-1][1]:
+                self.repaired_ms = self.last_ms
         if not self.is_missing:
             self._missing_since, self._short_answers = None, 0
         return ready
@@ -144,6 +147,6 @@ class CandleFlow:
     def _step_over_hole(self) -> list[tuple[Candle, bool]]:
         next_ms = min(self._held)
         self.hole_ms = next_ms - self.interval_ms
-        self.last_ms = self.hole_ms
+        self.last_ms = self.repaired_ms = self.hole_ms
         self._short_answers = 0
         return self._flush()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from market.candles import Candle
+from market.gaps import Gap
 
 GATHER_SECONDS = 0.05  # one close is gathered for at most so long
 
@@ -14,11 +15,12 @@ GATHER_SECONDS = 0.05  # one close is gathered for at most so long
 class Slot:
     """Candles that opened at the same time, at most one a symbol; `repaired` names those that REST brought.
 
-    Without candles it only says that time passes.
+    `gaps`: those that have ended since the last slot. Without candles it only says that time passes.
     """
 
     candles: list[Candle] = field(default_factory=list)
     repaired: frozenset[str] = frozenset()
+    gaps: list[Gap] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -39,6 +41,12 @@ class SlotQueue:
         self._is_closed = False
         self._failure: BaseException | None = None
         self._expected = 0
+        self._gaps: list[Gap] = []
+
+    def note(self, gap: Gap) -> None:
+        """Add a gap that has ended; it comes with a slot after its candles."""
+        with self._changed:
+            self._gaps.append(gap)
 
     def expect(self, symbols: int) -> None:
         """Say how many symbols close a candle at each time: a slot that has them all waits no longer."""
@@ -83,4 +91,7 @@ class SlotQueue:
                 del self._slots[oldest_ms]
                 return Slot(list(oldest.candles.values()), frozenset(oldest.repaired))
             self._changed.wait(left)
-        return None if self._is_closed else Slot()
+        if self._is_closed:
+            return None
+        ended, self._gaps = self._gaps, []
+        return Slot(gaps=ended)

@@ -11,6 +11,7 @@ from data.binance_feed import BinanceFeed
 from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.symbol_choice import select_symbols
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
@@ -55,9 +56,9 @@ class House:
         """Open what is on disk; nothing is asked of the exchange yet."""
         self._config = config
         self._source = source
-        engine = open_database(config.INSTANCE_DIR / f"{source.venue}.db")
-        self._candles = CandleStore(engine, config.INTERVAL)
-        self._ledger = PredictionStore(engine, source.market, config.INTERVAL, COLUMNS)
+        self._engine = open_database(config.INSTANCE_DIR / f"{source.venue}.db")
+        self._candles = CandleStore(self._engine, config.INTERVAL)
+        self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source)
@@ -137,7 +138,7 @@ class House:
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
         self._loop = Loop(
             self._feed,
-            Stores(self._candles, self._ledger),
+            Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL)),
             self._board,
             forecaster,
             self._postman,

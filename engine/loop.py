@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from data.candle_store import CandleStore
+from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
@@ -32,6 +33,7 @@ class Stores:
 
     candles: CandleStore
     predictions: PredictionStore
+    gaps: GapStore
 
 
 class Loop:
@@ -65,6 +67,8 @@ class Loop:
                 for rows in self._board.step(slot.candles):
                     self._publish(rows)
                 self._score(slot.candles, stopped())
+            if slot.gaps:
+                self._stores.gaps.keep(slot.gaps)
             between()
 
     @performance_monitor.timed("publish")

@@ -46,6 +46,7 @@ class Harvest:
         self.feed = feed
         self.candles = []
         self.repaired = set()
+        self.gaps = []
         self.idle_slots = 0
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._take, daemon=True)
@@ -55,6 +56,7 @@ class Harvest:
         for slot in self.feed.slots(idle_seconds=0.05):
             with self._changed:
                 self.candles += slot.candles
+                self.gaps += slot.gaps
                 self.repaired |= {(symbol, slot.candles[0].open_ms) for symbol in slot.repaired}
                 self.idle_slots += not slot.candles
                 self._changed.notify_all()

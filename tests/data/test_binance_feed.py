@@ -100,6 +100,9 @@ def test_comes_back_after_a_cut_and_fills_the_gap_in_order(exchange, run_feed):
     harvest.wait_for(lambda: feed.status()["gaps_repaired"] == 2)
     status = feed.status()
     assert (status["reconnects"], status["gaps_found"]) == (1, 2)
+    harvest.wait_for(lambda: len(harvest.gaps) == 2)
+    spans = {(gap.symbol, gap.from_ms, gap.to_ms, gap.is_repaired) for gap in harvest.gaps}
+    assert spans == {(symbol, candle(2).open_ms, candle(4).open_ms, True) for symbol in BOTH}
 
 
 def test_a_cut_within_one_candle_is_no_gap(exchange, run_feed):
@@ -175,6 +178,10 @@ def test_a_candle_the_exchange_never_had_does_not_stop_the_flow(exchange, run_fe
     assert numbers(harvest.of("BTCUSDT")) == [1, 3]
     status = feed.status()
     assert (status["gaps_found"], status["gaps_repaired"]) == (2, 0)
+    harvest.wait_for(lambda: len(harvest.gaps) == 2)
+    assert [(gap.from_ms, gap.to_ms, gap.is_repaired) for gap in harvest.gaps] == [
+        (candle(2).open_ms, candle(3).open_ms, False)
+    ] * 2
     exchange.send(ticker_frame("BTCUSDT", exchange.market_ms))
     assert [row["state"] for row in feed.status()["symbols"]] == ["gapped", "gapped"]
 

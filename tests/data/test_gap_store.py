@@ -1,0 +1,54 @@
+import pytest
+
+from data.database import open_database
+from data.gap_store import GapStore
+from data.prediction_store import PredictionStore
+from market.gaps import Gap
+from market.intervals import HOUR_MS, MINUTE_MS
+from market.predictions import Origin, Prediction, Verdict
+
+STEP = 5 * MINUTE_MS
+START = 1_750_000_200_000 // STEP * STEP
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_database(tmp_path / "market.db")
+    yield engine
+    engine.dispose()
+
+
+def made(number):
+    made_ms = START + (number + 1) * STEP
+    times = {"candle_open_ms": made_ms - STEP, "made_ms": made_ms, "due_ms": made_ms + HOUR_MS}
+    return Prediction(
+        "BTCUSDT", "5m", "1h", **times, price=1.0, cost_bps=24.0, verdict=Verdict.UP, reason=None, origin=Origin.LIVE
+    )
+
+
+def gap(found, from_number, to_number, is_repaired=True):
+    spans = START + from_number * STEP, START + to_number * STEP
+    return Gap("BTCUSDT", *spans, START + found * STEP, START + found * STEP + 700, is_repaired)
+
+
+def test_tells_what_a_gap_touched(engine):
+    ledger = PredictionStore(engine, "binance", "5m")
+    ledger.publish([made(0), made(1), made(14)])
+    store = GapStore(engine, "5m")
+
+    store.keep([gap(16, 12, 15)])
+
+    (row,) = store.newest(10, horizons=1)
+    assert (row["symbol"], row["candles"], row["is_repaired"]) == ("BTCUSDT", 3, True)
+    assert row["missed_predictions"] == 2  # of candles 12, 13 and 14 only the last was predicted in time
+    assert row["late_outcomes"] == 2  # those made at the end of candles 0 and 1 end an hour later, in the gap
+
+
+def test_tells_the_newest_first_and_keeps_each_once(engine):
+    store = GapStore(engine, "5m")
+
+    store.keep([gap(1, 0, 1), gap(5, 3, 4, is_repaired=False)])
+    store.keep([gap(5, 3, 4)])
+
+    assert [row["is_repaired"] for row in store.newest(10, horizons=1)] == [False, True]
+    assert len(store.newest(1, horizons=1)) == 1
