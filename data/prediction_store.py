@@ -19,7 +19,7 @@ from data.scoring import score_due
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Prediction
 
-ROWS_A_VERSION = 100  # one event tells of so many at most, and has a version of its own
+ROWS_A_VERSION = 200  # one event tells of so many at most, and has a version of its own
 # Rows by the thousand at each close: plain tuples to the driver, 4x over SQLAlchemy's parameters.
 _INSERT_PREDICTIONS = f"""
     INSERT INTO predictions ({", ".join(MADE)}) VALUES ({", ".join("?" * len(MADE))}) ON CONFLICT DO NOTHING"""  # noqa: S608  constants only

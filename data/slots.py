@@ -55,12 +55,18 @@ class SlotQueue:
     def put(self, candles: list[tuple[Candle, bool]]) -> None:
         """Add closed candles of any symbols, each with whether REST brought it."""
         with self._changed:
+            is_news = False
             for candle, is_repair in candles:
-                slot = self._slots.setdefault(candle.open_ms, _Gathering(self._monotonic()))
+                slot = self._slots.get(candle.open_ms)
+                if slot is None:
+                    is_news = True
+                    slot = self._slots[candle.open_ms] = _Gathering(self._monotonic())
                 slot.candles[candle.symbol] = candle
+                is_news = is_news or len(slot.candles) == self._expected
                 if is_repair:
                     slot.repaired.add(candle.symbol)
-            self._changed.notify()
+            if is_news:  # 500 wake-ups for 500 candles that close together would cost more than all the rest
+                self._changed.notify()
 
     def close(self, failure: BaseException | None = None) -> None:
         """End `slots`; with a failure, end it by raising that."""

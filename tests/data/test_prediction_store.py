@@ -328,3 +328,11 @@ def test_each_part_of_many_rows_has_a_version_of_its_own(store):
 
 def test_nothing_new_has_no_part(store):
     assert store.publish([]).parts() == []
+
+
+def test_what_is_published_is_what_the_ledger_will_say(store):
+    published = store.publish([prediction(0), prediction(1)])
+
+    rows, _ = store.ledger(limit=10)
+
+    assert [list(row.items()) for row in published.rows] == [list(row.items()) for row in rows]

@@ -157,9 +157,9 @@ def _published(mailbox, until):
         now = time.monotonic()
         if message is None or not message.startswith(b'{"event":"prediction"'):
             continue
-        for item in json.loads(message)["data"]["items"]:
-            open_ms = parse_utc(item["candle_open_time"])
-            found[open_ms] = (found.get(open_ms, (0, 0.0))[0] + 1, now)
+        # Read as little as possible: a slow reader would measure itself.
+        open_ms = parse_utc(message.partition(b'"candle_open_time":"')[2][:24].decode())
+        found[open_ms] = (found.get(open_ms, (0, 0.0))[0] + message.count(b'"candle_open_time":"'), now)
     return found
 
 
