@@ -48,6 +48,7 @@ class StreamDoor:
         self._waiting: dict[bytes, bytes] = {}
         self._is_called = False
         self._rest_until = 0.0
+        self._newest_ms = 0  # event time the clock has not been told of
 
     def take(self, message: bytes) -> None:
         """Take in one message; whatever it holds, it raises nothing."""
@@ -61,6 +62,7 @@ class StreamDoor:
             return
         self._waiting.pop(stream, None)
         self._read(message)
+        self._tell_clock()
 
     def _call(self) -> None:
         self._is_called = True
@@ -77,6 +79,7 @@ class StreamDoor:
         waiting, self._waiting = self._waiting, {}
         for message in waiting.values():
             self._read(message)
+        self._tell_clock()
         ended = time.monotonic()
         if ended - started > _LONG_READING_SECONDS:
             self._rest_until = ended + _REST * (ended - started)
@@ -93,14 +96,19 @@ class StreamDoor:
             return
         now = flow.message_seconds = time.monotonic()
         event_ms = to_ms(event.E)
-        if 0 < event_ms < LAST_VALID_MS:
-            self._clock.observe_event(event_ms)
+        if self._newest_ms < event_ms < LAST_VALID_MS:
+            self._newest_ms = event_ms
         if event.k is None:
             self._take_ticker(flow, event)
         elif event.k.x:
             self._take_closed(flow, event.k, event_ms, now)
         else:
             self._take_open(flow, event.k, now)
+
+    def _tell_clock(self) -> None:
+        if self._newest_ms:
+            self._clock.observe_event(self._newest_ms)
+            self._newest_ms = 0
 
     def _take_other(self, message: bytes) -> None:
         kind = kind_of(message)
@@ -145,6 +153,7 @@ class StreamDoor:
         """Return whether such a moment has come, and the candle that opens at it lies on the grid."""
         if (time_ms - (flow.last_ms or time_ms)) % flow.interval_ms:
             return False
+        self._tell_clock()
         return time_ms <= self._clock.now_ms() + LATE_SECONDS * 1_000 * self._clock.speed
 
 
