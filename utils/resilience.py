@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable
 
+_DICE = random.SystemRandom()  # no seed in common, and no state that another thread could be surprised by
+
 
 class Backoff:
     """Pauses that grow from `first_seconds` towards `cap_seconds`, each drawn at random below its bound.
@@ -15,7 +17,7 @@ class Backoff:
         first_seconds: float,
         cap_seconds: float,
         floor_seconds: float = 0.0,
-        uniform: Callable[[float, float], float] = random.uniform,
+        uniform: Callable[[float, float], float] = _DICE.uniform,
     ) -> None:
         """Start without a failure; `uniform(low, high)` draws the pause."""
         self._first_seconds = first_seconds
