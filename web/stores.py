@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
@@ -40,6 +41,7 @@ class _Venue:
     candles: CandleStore
     predictions: PredictionStore
     skills: SkillStore
+    gaps: GapStore
 
 
 class Stores:
@@ -178,6 +180,12 @@ class Stores:
 
     # candles
 
+    def gaps(self, **wanted: Any) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the gaps of the feed, newest first, and the cursor of the page after them (`GapStore.newest`)."""
+        nothing: tuple[list[dict[str, Any]], str | None] = ([], None)
+        horizons = self.heartbeat().horizons
+        return self._read(lambda venue: venue.gaps.newest(horizons, **wanted), nothing)
+
     def candles(self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int) -> np.ndarray:
         """Return closed candles, oldest first: the oldest `limit` from `start_ms`, or else the newest ones."""
         base = self.heartbeat().interval
@@ -242,6 +250,7 @@ class Stores:
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
+                    GapStore(engine, beat.interval),
                 )
             return self._venues[key]
 
