@@ -109,6 +109,9 @@ class Stores:
                 "rejected_rows": feed.rejected_rows,
                 "weight_used_1m": feed.weight_used_1m,
                 "weight_limit_1m": feed.weight_limit_1m,
+                "renewals": feed.renewals,
+                "lag_s": feed.lag_s,
+                "conflated": feed.conflated,
             },
             "symbols": [
                 {
