@@ -1,6 +1,7 @@
 """Everything the pages and the API read, never written: the engine's state, the market's database, the model cards."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -225,6 +226,14 @@ class Stores:
     def models(self) -> list[dict[str, Any]]:
         """Return the model cards of this market, refused files among them."""
         return self._models.cards(self.heartbeat().venue)
+
+    # the disk
+
+    def disk_bytes(self) -> tuple[int, int]:
+        """Return the size of this market's database with its log, and what is free beside it."""
+        files = [self._instance_dir / f"{self.heartbeat().venue}.db{part}" for part in ("", "-wal")]
+        used_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
 
     # private
 

@@ -36,7 +36,7 @@ class House:
         self.length_ms = interval_ms(interval)
         self.now_s = 1_000.0
         self.market_ms = T0
-        self.states, self.facts = {}, {}
+        self.states, self.reasons = {}, {}
         self.config = Config(INSTANCE_DIR=folder, SAVED_MODELS_DIR=folder / "models", HORIZONS=",".join(HORIZONS))
         self.stores = Stores(folder, self.config.SAVED_MODELS_DIR, lambda: self.now_s)
         self.site = create_site(self.stores, self.config)
@@ -127,6 +127,7 @@ class House:
                 "step": "0.001",
                 "min_notional": "5",
                 "state": self.states.get(name, "live"),
+                "reason": self.reasons.get(name),
                 "last_candle_open_ms": self.market_ms - self.length_ms,
                 "last_message_mono_s": self.now_s - 0.5,
                 "price": 2547.61,
