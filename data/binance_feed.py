@@ -45,6 +45,7 @@ class BinanceFeed:
         self._slots = SlotQueue()
         self._crew = RepairCrew(rest, interval, self._on_repair, self._slots.close)
         self._watch = ExchangeWatch(rest, self._questions())
+        self._doors: list[StreamDoor] = []
         self._connections = self._connections_to(stream_url, interval)
         self._gaps_found = self._gaps_repaired = 0
         self._mended: dict[str, int] = {}  # candles by symbol, until the log has told it
@@ -91,7 +92,10 @@ class BinanceFeed:
         return {
             "state": str(state),
             "last_message_mono_s": self._line().message_seconds,
+            "lag_s": self._lag_seconds(now.seconds),
+            "conflated": sum(door.conflated for door in self._doors),
             "reconnects": sum(connection.breaks for connection in self._connections),
+            "renewals": sum(connection.renewals for connection in self._connections),
             "gaps_found": self._gaps_found,
             "gaps_repaired": self._gaps_repaired,
             "rejected_rows": sum(refused.values()),
@@ -100,6 +104,10 @@ class BinanceFeed:
             "weight_limit_1m": self._rest.budget.limit,
             "symbols": symbol_rows(self._flows.values(), state, now, self._warm_candles),
         }
+
+    def _lag_seconds(self, now: float) -> float | None:
+        lags = [seconds for door in self._doors if (seconds := door.lag.seconds(now)) is not None]
+        return round(max(lags), 3) if lags else None
 
     def _state(self) -> FeedState:
         return feed_state(self._line(), time.monotonic())
@@ -127,6 +135,7 @@ class BinanceFeed:
                 flow.is_unsure = True
 
         door = StreamDoor(by_stream, self._clock, self._rest.refusals, self._slots.put, lambda: connection.renew())
+        self._doors.append(door)
         connection = StreamConnection(
             stream_url,
             list(by_stream),

@@ -64,27 +64,35 @@ def is_silent(flow: CandleFlow, now_seconds: float) -> bool:
     return not flow.is_closed and (flow.message_seconds is None or now_seconds - flow.message_seconds > _SILENT_SECONDS)
 
 
-def symbol_state(flow: CandleFlow, feed: FeedState, now: Moment, warm_candles: int) -> SymbolState:
-    """Return the state of one symbol of a feed in state `feed`."""
+def symbol_state(flow: CandleFlow, feed: FeedState, now: Moment, warm_candles: int) -> tuple[SymbolState, str | None]:
+    """Return the state of one symbol of a feed in state `feed`, and why it is not live."""
     if flow.is_closed:
-        return SymbolState.CLOSED
-    is_replaced = now.seconds - flow.replaced_seconds <= _REPLACED_SECONDS
-    is_unheard = is_silent(flow, now.seconds) and not is_replaced
-    if feed is not FeedState.LIVE or is_unheard or flow.is_late(now.market_ms, now.speed):
-        return SymbolState.STALE
-    return SymbolState.GAPPED if flow.is_gapped(warm_candles) else SymbolState.LIVE
+        return SymbolState.CLOSED, "the exchange does not trade it"
+    if feed is not FeedState.LIVE:
+        return SymbolState.STALE, "the feed is not live"
+    if is_silent(flow, now.seconds) and now.seconds - flow.replaced_seconds > _REPLACED_SECONDS:
+        return SymbolState.STALE, "its stream is silent and REST has no price"
+    if flow.is_late(now.market_ms, now.speed):
+        return SymbolState.STALE, "its closed candle is late" if flow.last_ms else "no candle yet"
+    if flow.is_missing:
+        return SymbolState.GAPPED, "candles are missing and asked for"
+    if flow.is_gapped(warm_candles):
+        return SymbolState.GAPPED, "the exchange lacks candles of the span the models look at"
+    return SymbolState.LIVE, None
 
 
 def symbol_rows(flows: Iterable[CandleFlow], feed: FeedState, now: Moment, warm_candles: int) -> list[dict[str, Any]]:
     """Return what the status says of each symbol."""
-    return [
-        {
-            "symbol": flow.symbol,
-            "state": str(symbol_state(flow, feed, now, warm_candles)),
-            "last_candle_open_ms": flow.last_ms,
-            "last_message_mono_s": flow.message_seconds,
-            "price": flow.price,
-            "change_24h_percent": flow.change_24h_percent,
-        }
-        for flow in flows
-    ]
+    return [_row(flow, *symbol_state(flow, feed, now, warm_candles)) for flow in flows]
+
+
+def _row(flow: CandleFlow, state: SymbolState, reason: str | None) -> dict[str, Any]:
+    return {
+        "symbol": flow.symbol,
+        "state": str(state),
+        "reason": reason,
+        "last_candle_open_ms": flow.last_ms,
+        "last_message_mono_s": flow.message_seconds,
+        "price": flow.price,
+        "change_24h_percent": flow.change_24h_percent,
+    }

@@ -12,6 +12,7 @@ from data.candle_door import to_ms
 from data.candle_flow import LATE_SECONDS, CandleFlow
 from data.frames import ACCEPTED, SHUTDOWN, Event, Kline, decode_frame, kind_of
 from data.refusals import Refusals
+from data.stream_lag import StreamLag
 from data.unreadable import UNREADABLE
 from market.candles import LAST_VALID_MS, MAX_PRICE, Candle, refusal
 from utils.clock import MarketClock
@@ -46,6 +47,9 @@ class StreamDoor:
         # A message that begins so may wait; one of a candle only if it says that the candle is still open.
         self._is_always_open = {_HEAD + name.encode(): "@kline_" not in name for name in flows}
         self._waiting: dict[bytes, bytes] = {}
+        self._taken = 0  # states that were put to wait since the last reading
+        self.conflated = 0  # states that a newer one replaced unread
+        self.lag = StreamLag(clock)
         self._is_called = False
         self._rest_until = 0.0
         self._newest_ms = 0  # event time the clock has not been told of
@@ -57,6 +61,7 @@ class StreamDoor:
         is_open = self._is_always_open.get(stream)
         if is_open or (is_open is not None and message.rfind(_NOT_FINAL) > 0):
             self._waiting[stream] = message
+            self._taken += 1
             if not self._is_called:
                 self._call()
             return
@@ -77,6 +82,8 @@ class StreamDoor:
         self._is_called = False
         started = time.monotonic()
         waiting, self._waiting = self._waiting, {}
+        self.conflated += self._taken - len(waiting)
+        self._taken = 0
         for message in waiting.values():
             self._read(message)
         self._tell_clock()
@@ -108,6 +115,7 @@ class StreamDoor:
     def _tell_clock(self) -> None:
         if self._newest_ms:
             self._clock.observe_event(self._newest_ms)
+            self.lag.note(self._newest_ms, time.monotonic())
             self._newest_ms = 0
 
     def _take_other(self, message: bytes) -> None:

@@ -14,10 +14,12 @@ import psutil
 from engine.loop import event_bytes
 from utils.datagrams import Postman
 from utils.file_operations import write_atomically
+from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 0.5
+MEASURE_SECONDS = 5.0  # timings are sorted for their percentiles: not for every beat
 HEARTBEAT_FILE = "engine.json"
 
 State = dict[str, Any]
@@ -33,6 +35,8 @@ class Health:
         self._describe = describe
         self._process = psutil.Process()
         self._started_mono_s = time.monotonic()
+        self._measured: State = {}
+        self._measure_at_s = 0.0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
@@ -63,10 +67,24 @@ class Health:
             "started_mono_s": self._started_mono_s,
             "written_mono_s": time.monotonic(),
             "rss_mb": round(self._process.memory_info().rss / 2**20, 1),
+            "performance": self._measure(),
             **self._describe(),
         }
         write_atomically(self._path, msgspec.json.encode(state))
         return state
+
+    def _measure(self) -> State:
+        """Return the share of one processor used, timings and caches, as they were a few seconds ago at most."""
+        now = time.monotonic()
+        if now >= self._measure_at_s:
+            self._measure_at_s = now + MEASURE_SECONDS
+            metrics = performance_monitor.get_metrics()
+            self._measured = {
+                "processor_share": round(self._process.cpu_percent() / 100, 4),
+                "functions": metrics["functions"],
+                "caches": metrics["caches"],
+            }
+        return self._measured
 
     def _tell(self, state: State) -> None:
         now = state["written_mono_s"]

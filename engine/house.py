@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -34,7 +35,10 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 1.5  # between two looks for a
 _CONNECTING: State = {
     "state": "connecting",
     "last_message_mono_s": None,
+    "lag_s": None,
+    "conflated": 0,
     "reconnects": 0,
+    "renewals": 0,
     "gaps_found": 0,
     "gaps_repaired": 0,
     "rejected_rows": 0,
@@ -42,6 +46,7 @@ _CONNECTING: State = {
 }
 _UNHEARD: State = {
     "state": "stale",
+    "reason": "the feed has not begun",
     "last_candle_open_ms": None,
     "last_message_mono_s": None,
     "price": None,
@@ -165,7 +170,7 @@ class House:
     # what the heartbeat says
 
     def _describe(self) -> State:
-        clock = self._rest.clock
+        clock, market_ms = self._rest.clock, self._rest.clock.now_ms()
         feed = {**_CONNECTING, **(self._feed.status() if self._feed else {})}
         states = {entry["symbol"]: entry for entry in feed.pop("symbols", [])}
         if self._feed is None and self._rest.is_refused:
@@ -176,7 +181,8 @@ class House:
             "interval": self._config.INTERVAL,
             "horizons": self._config.horizons,
             "speed": clock.speed if clock.stated_ms else self._source.speed,
-            "market_ms": clock.now_ms(),
+            "market_ms": market_ms,
+            "ahead_ms": market_ms - time.time_ns() // 1_000_000 if clock.stated_ms else None,
             "version": self._loop.version if self._loop else self._ledger.version(),
             "cost_bps": self._config.cost_bps,
             "feed": {

@@ -7,6 +7,7 @@ from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
+from data.gap_store import FIELDS as GAP_FIELDS
 from data.ledger_rows import FIELDS
 from market.candles import LAST_VALID_MS
 from market.intervals import INTERVAL_MS
@@ -14,6 +15,7 @@ from utils.times import parse_utc
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
+SYMBOL = r"\w{1,32}"
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -112,16 +114,28 @@ class Arguments(Schema):
 class ChoiceArguments(Arguments):
     """Which rows: of a symbol, of a horizon."""
 
-    symbol = word("one symbol", r"\w{1,32}", "a symbol such as BTCUSDT")
+    symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
     horizon = word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
 
 
-class PageArguments(ChoiceArguments):
-    """Which rows, how many of them, from where on, and which of their keys."""
+class ListArguments(Arguments):
+    """How many rows, and from where on."""
 
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, DEFAULT_LIMIT)
     cursor = word("next_cursor of the page before", r"[\w.~-]{1,80}", "next_cursor of the page before")
+
+
+class PageArguments(ChoiceArguments, ListArguments):
+    """Which predictions, how many of them, from where on, and which of their keys."""
+
     columns = FieldList(FIELDS)
+
+
+class GapArguments(ListArguments):
+    """Which gaps, how many of them, from where on, and which of their keys."""
+
+    symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
+    columns = FieldList(GAP_FIELDS)
 
 
 class CandleArguments(Arguments):

@@ -52,6 +52,13 @@ def age(seconds: float | None) -> str:
     return f"{int(seconds)} s"
 
 
+def apart(difference_ms: float) -> str:
+    """Return how far a clock is before or behind another."""
+    size_ms = abs(difference_ms)
+    text = f"{number(size_ms)} ms" if size_ms < 10_000 else age(size_ms / 1_000)
+    return f"{text} {'ahead' if difference_ms >= 0 else 'behind'}"
+
+
 def span(horizon: str) -> str:
     """Return a horizon or interval as words, in one piece: 4h becomes 4 h."""
     return f"{horizon[:-1]}{UNBROKEN}{horizon[-1]}" if horizon else ""
@@ -89,7 +96,22 @@ def time_ms(text: str) -> int:
 
 def register(site: Flask) -> None:
     """Offer these to the templates as filters."""
-    for filter_ in (number, signed, percent, signed_percent, sample, age, span, clock, hour, day, moment, iso, time_ms):
+    for filter_ in (
+        number,
+        signed,
+        percent,
+        signed_percent,
+        sample,
+        age,
+        apart,
+        span,
+        clock,
+        hour,
+        day,
+        moment,
+        iso,
+        time_ms,
+    ):
         site.jinja_env.filters[filter_.__name__] = filter_
     site.jinja_env.trim_blocks = True
     site.jinja_env.lstrip_blocks = True

@@ -17,7 +17,10 @@ class Feed(msgspec.Struct, frozen=True):
 
     state: str = "connecting"
     last_message_mono_s: float | None = None
+    lag_s: float | None = None  # how old the newest events were when they were read
+    conflated: int = 0  # states that a newer one replaced unread
     reconnects: int = 0
+    renewals: int = 0
     gaps_found: int = 0
     gaps_repaired: int = 0
     rejected_rows: int = 0
@@ -38,6 +41,7 @@ class SymbolState(msgspec.Struct, frozen=True):
     step: float | str | None = None
     min_notional: float | str | None = None
     state: str = "stale"
+    reason: str | None = None  # why it is not live
     last_candle_open_ms: int | None = None
     last_message_mono_s: float | None = None
     price: float | None = None
@@ -53,6 +57,34 @@ class Training(msgspec.Struct, frozen=True):
     eta_s: float | None = None
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """How often one of the engine's functions ran, and how long its newest calls took."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Cache(msgspec.Struct, frozen=True):
+    """One of the engine's caches, since its start."""
+
+    hits: int
+    misses: int
+    size: int
+    max_size: int
+    evictions: int
+
+
+class Performance(msgspec.Struct, frozen=True):
+    """What the engine measures of itself every few seconds."""
+
+    processor_share: float = 0.0  # of one processor
+    functions: dict[str, Timing] = {}
+    caches: dict[str, Cache] = {}
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
     """The engine's own words; times named `mono` are this machine's monotonic clock in seconds."""
 
@@ -65,12 +97,14 @@ class Heartbeat(msgspec.Struct, frozen=True):
     horizons: tuple[str, ...] = ()
     speed: float = 1.0
     market_ms: float | None = None
+    ahead_ms: float | None = None  # the market's clock less this machine's, once it is learned
     version: int = 0
     rss_mb: float | None = None
     cost_bps: float = 0.0
     feed: Feed = Feed()
     symbols: tuple[SymbolState, ...] = ()
     training: Training | None = None
+    performance: Performance = Performance()
     note: str | None = None
 
     def age_s(self, mono_s: float) -> float | None:

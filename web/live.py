@@ -16,6 +16,7 @@ from data.prediction_store import ROWS_A_VERSION
 from market.errors import MarketError, SourceUnavailable
 from utils.datagrams import Mailbox
 from web.answers import json_bytes
+from web.situation import is_behind
 from web.stores import Stores
 
 logger = logging.getLogger(__name__)
@@ -243,7 +244,8 @@ class Live:
             return b": no status now\n\n"
         beat = self._stores.heartbeat()
         shown = {name: value for name, value in status.items() if name != "symbols"}
-        return _frame("status", json_bytes({**shown, "speed": beat.speed}), self._version)
+        shown |= {"speed": beat.speed, "is_behind": is_behind(beat, self._stores.mono_s())}
+        return _frame("status", json_bytes(shown), self._version)
 
     def _lose(self) -> None:
         """Tell every reader to load anew: events were missed, or the market is another one."""

@@ -79,6 +79,22 @@ class SymbolSchema(Schema):
     min_notional = fields.Float(allow_none=True)
 
 
+_gap: dict[str, fields.Field[Any]] = {
+    "symbol": fields.String(),
+    "from": fields.DateTime(metadata={"description": "open time of the first missing candle"}),
+    "to": fields.DateTime(metadata={"description": "open time of the first candle after it"}),
+    "candles": fields.Integer(),
+    "found_at": fields.DateTime(),
+    "ended_at": fields.DateTime(
+        metadata={"description": "when REST had brought the last of them, or said it has none"}
+    ),
+    "is_repaired": fields.Boolean(metadata={"description": "false: the exchange itself has none of some"}),
+    "missed_predictions": fields.Integer(metadata={"description": "rows that were not made in time"}),
+    "late_outcomes": fields.Integer(metadata={"description": "rows whose outcome is the close of such a candle"}),
+}
+GapSchema = Schema.from_dict(_gap, name="GapSchema")
+
+
 class BinSchema(Schema):
     """One tenth of the probabilities: what was said and what happened."""
 

@@ -6,6 +6,7 @@ from web.formats import clock
 from web.heartbeat import Heartbeat
 
 _NAMES = {"binance": "Binance", "simulated": "Simulated", None: "Starting"}
+BEHIND_SECONDS = 1.0  # events usually take a few hundredths
 _REPLAY_VENUE = "simulated-replay-"  # recorded candles, played by the simulated exchange
 
 
@@ -49,6 +50,11 @@ def situation(beat: Heartbeat, mono_s: float) -> Situation:
     )
 
 
+def is_behind(beat: Heartbeat, mono_s: float) -> bool:
+    """Return whether the feed is live but cannot keep up with the exchange."""
+    return beat.feed_state(mono_s) == "live" and (beat.feed.lag_s or 0.0) >= BEHIND_SECONDS
+
+
 def _name(beat: Heartbeat) -> str:
     if (beat.venue or "").startswith(_REPLAY_VENUE):
         return "Replayed"
@@ -66,6 +72,9 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
         return Notice("The engine is offline.", f"{text} It is started again by itself.", written_s, "Silent for", True)
     last_s = beat.feed.last_message_mono_s
     silent_s = None if last_s is None else max(0.0, mono_s - last_s)
+    if is_behind(beat, mono_s):
+        text = "Newest states only until it has caught up; no closed candle is lost."
+        return Notice(f"The feed is behind by {beat.feed.lag_s:.1f} s.", text, None)
     if state == "live":
         return None
     if state == "connecting":

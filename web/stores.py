@@ -1,6 +1,7 @@
 """Everything the pages and the API read, never written: the engine's state, the market's database, the model cards."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
@@ -40,6 +42,7 @@ class _Venue:
     candles: CandleStore
     predictions: PredictionStore
     skills: SkillStore
+    gaps: GapStore
 
 
 class Stores:
@@ -107,6 +110,9 @@ class Stores:
                 "rejected_rows": feed.rejected_rows,
                 "weight_used_1m": feed.weight_used_1m,
                 "weight_limit_1m": feed.weight_limit_1m,
+                "renewals": feed.renewals,
+                "lag_s": feed.lag_s,
+                "conflated": feed.conflated,
             },
             "symbols": [
                 {
@@ -178,6 +184,12 @@ class Stores:
 
     # candles
 
+    def gaps(self, **wanted: Any) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the gaps of the feed, newest first, and the cursor of the page after them (`GapStore.newest`)."""
+        nothing: tuple[list[dict[str, Any]], str | None] = ([], None)
+        horizons = self.heartbeat().horizons
+        return self._read(lambda venue: venue.gaps.newest(horizons, **wanted), nothing)
+
     def candles(self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int) -> np.ndarray:
         """Return closed candles, oldest first: the oldest `limit` from `start_ms`, or else the newest ones."""
         base = self.heartbeat().interval
@@ -215,6 +227,14 @@ class Stores:
         """Return the model cards of this market, refused files among them."""
         return self._models.cards(self.heartbeat().venue)
 
+    # the disk
+
+    def disk_bytes(self) -> tuple[int, int]:
+        """Return the size of this market's database with its log, and what is free beside it."""
+        files = [self._instance_dir / f"{self.heartbeat().venue}.db{part}" for part in ("", "-wal")]
+        used_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
+
     # private
 
     def _read(self, question: Callable[[_Venue], T], empty: T) -> T:
@@ -242,6 +262,7 @@ class Stores:
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
+                    GapStore(engine, beat.interval),
                 )
             return self._venues[key]
 

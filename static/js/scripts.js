@@ -59,7 +59,7 @@ function tick() {
     let known = ages.get(element);
     if (known?.text !== element.dataset.age) setAge(element, Number(element.dataset.age));
     known = ages.get(element);
-    const text = ageText((now - known.bornAt) / 1000);
+    const text = ageText(Math.max(0, now - known.bornAt) / 1000);
     if (element.textContent !== text) element.textContent = text;
   }
   const clock = document.getElementById("clock-text");
@@ -120,6 +120,7 @@ let heardAt = performance.now();
 let settling = 0;
 let version = body.dataset.version;
 let stream;
+let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
 function later() {
   clearTimeout(settling);
@@ -144,7 +145,10 @@ function connect() {
     readAt = performance.now();
     heard();
     const state = status.engine.alive ? status.feed.state : status.feed.state === "live" ? "stale" : status.feed.state;
-    if (state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
+    const wasBehind = isBehind;
+    isBehind = status.is_behind;
+    document.dispatchEvent(new CustomEvent("status"));
+    if (isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
   });
   stream.addEventListener("price", (event) => {
     heard();

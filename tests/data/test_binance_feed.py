@@ -44,6 +44,18 @@ def test_hands_out_closed_candles_of_one_time_together(exchange, run_feed):
     assert feed.status()["state"] == "live"
 
 
+def test_says_how_far_the_newest_events_are_behind(exchange, run_feed):
+    feed, harvest = run_feed()
+    connected(exchange)
+    assert feed.status()["lag_s"] is None
+    exchange.market_ms = START + 10_000
+
+    exchange.send(ticker_frame("BTCUSDT", START + 6_800))
+
+    harvest.wait_for(lambda: 0 < (feed.status()["lag_s"] or 0) <= 3.2)
+    assert feed.status()["renewals"] == 0
+
+
 def test_subscribes_in_one_url(exchange, run_feed):
     run_feed()
     connected(exchange)

@@ -39,26 +39,30 @@ def flow(**facts):
 
 
 @pytest.mark.parametrize(
-    ("facts", "feed", "late_seconds", "state"),
+    ("facts", "feed", "late_seconds", "state", "reason"),
     [
-        ({}, "live", 0, "live"),
-        ({}, "live", 9, "live"),
-        ({}, "live", 11, "stale"),
-        ({}, "stale", 0, "stale"),
-        ({"last_ms": None}, "live", 0, "stale"),
-        ({"message_seconds": NOW - 11}, "live", 0, "stale"),
-        ({"message_seconds": NOW - 11, "replaced_seconds": NOW - 5}, "live", 0, "live"),
-        ({"message_seconds": None}, "live", 0, "stale"),
-        ({"hole_ms": LAST_MS - 3 * STEP}, "live", 0, "gapped"),
-        ({"hole_ms": LAST_MS - 30 * STEP}, "live", 0, "live"),
-        ({"is_closed": True}, "down", 99, "closed"),
+        ({}, "live", 0, "live", None),
+        ({}, "live", 9, "live", None),
+        ({}, "live", 11, "stale", "late"),
+        ({}, "stale", 0, "stale", "not live"),
+        ({"last_ms": None}, "live", 0, "stale", "no candle yet"),
+        ({"message_seconds": NOW - 11}, "live", 0, "stale", "silent"),
+        ({"message_seconds": NOW - 11, "replaced_seconds": NOW - 5}, "live", 0, "live", None),
+        ({"message_seconds": None}, "live", 0, "stale", "silent"),
+        ({"hole_ms": LAST_MS - 3 * STEP}, "live", 0, "gapped", "lacks"),
+        ({"hole_ms": LAST_MS - 30 * STEP}, "live", 0, "live", None),
+        ({"_proven_ms": LAST_MS + 2 * STEP}, "live", 0, "gapped", "asked for"),
+        ({"is_closed": True}, "down", 99, "closed", "does not trade"),
     ],
 )
 @pytest.mark.parametrize("speed", [1.0, 60.0])
-def test_state_of_a_symbol(facts, feed, late_seconds, state, speed):
+def test_state_of_a_symbol_and_its_reason(facts, feed, late_seconds, state, reason, speed):
     market_ms = LAST_MS + 2 * STEP + int(late_seconds * 1_000 * speed)
 
-    assert symbol_state(flow(**facts), FeedState(feed), Moment(NOW, market_ms, speed), warm_candles=10) == state
+    found, why = symbol_state(flow(**facts), FeedState(feed), Moment(NOW, market_ms, speed), warm_candles=10)
+
+    assert found == state
+    assert (why is None) if reason is None else (reason in why)
 
 
 def test_a_closed_symbol_is_never_silent():

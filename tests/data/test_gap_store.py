@@ -3,6 +3,7 @@ import pytest
 from data.database import open_database
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
+from market.errors import DataError
 from market.gaps import Gap
 from market.intervals import HOUR_MS, MINUTE_MS
 from market.predictions import Origin, Prediction, Verdict
@@ -26,9 +27,9 @@ def made(number):
     )
 
 
-def gap(found, from_number, to_number, is_repaired=True):
+def gap(found, from_number, to_number, is_repaired=True, symbol="BTCUSDT"):
     spans = START + from_number * STEP, START + to_number * STEP
-    return Gap("BTCUSDT", *spans, START + found * STEP, START + found * STEP + 700, is_repaired)
+    return Gap(symbol, *spans, START + found * STEP, START + found * STEP + 700, is_repaired)
 
 
 def test_tells_what_a_gap_touched(engine):
@@ -38,10 +39,11 @@ def test_tells_what_a_gap_touched(engine):
 
     store.keep([gap(16, 12, 15)])
 
-    (row,) = store.newest(10, horizons=1)
+    (row,), cursor = store.newest(["1h"])
     assert (row["symbol"], row["candles"], row["is_repaired"]) == ("BTCUSDT", 3, True)
     assert row["missed_predictions"] == 2  # of candles 12, 13 and 14 only the last was predicted in time
     assert row["late_outcomes"] == 2  # those made at the end of candles 0 and 1 end an hour later, in the gap
+    assert cursor is None
 
 
 def test_tells_the_newest_first_and_keeps_each_once(engine):
@@ -50,5 +52,22 @@ def test_tells_the_newest_first_and_keeps_each_once(engine):
     store.keep([gap(1, 0, 1), gap(5, 3, 4, is_repaired=False)])
     store.keep([gap(5, 3, 4)])
 
-    assert [row["is_repaired"] for row in store.newest(10, horizons=1)] == [False, True]
-    assert len(store.newest(1, horizons=1)) == 1
+    rows, _ = store.newest(["1h"])
+    assert [row["is_repaired"] for row in rows] == [False, True]
+
+
+def test_pages_of_gaps_found_at_once_follow_each_other(engine):
+    store = GapStore(engine, "5m")
+    store.keep([gap(5, 3, 4, symbol=symbol) for symbol in ("ADAUSDT", "BTCUSDT", "ETHUSDT")] + [gap(1, 0, 1)])
+
+    first, cursor = store.newest([], limit=2)
+    second, end = store.newest([], limit=2, cursor=cursor)
+
+    assert [row["symbol"] for row in first + second] == ["ETHUSDT", "BTCUSDT", "ADAUSDT", "BTCUSDT"]
+    assert end is None
+    assert [row["symbol"] for row in store.newest([], symbol="ADAUSDT")[0]] == ["ADAUSDT"]
+
+
+def test_a_cursor_of_another_list_is_refused(engine):
+    with pytest.raises(DataError, match="none of this list"):
+        GapStore(engine, "5m").newest([], cursor="p-12")

@@ -35,6 +35,7 @@ def test_of_many_waiting_states_only_the_newest_is_read():
     doorway.take(stale, stale, ticker_frame("BTCUSDT", START, close=110.0))
 
     assert doorway.flow.price == 110.0
+    assert doorway.door.conflated == 2
     assert doorway.refusals.total == 0
 
 
@@ -50,6 +51,7 @@ def test_a_closing_event_never_waits_nor_gives_way():
     doorway.take(late)
 
     assert [one for one, _ in doorway.ready] == [candle(0)]
+    assert doorway.door.conflated == 3  # the open state before the close, and two of the three tickers
 
 
 def test_states_that_waited_are_checked_like_all_others():

@@ -12,8 +12,10 @@ from werkzeug.serving import make_server
 from config import Config
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.gap_store import GapStore
 from data.prediction_store import Inputs, PredictionStore
 from market.candles import CANDLES, Candle
+from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Origin, Prediction, Reason, Verdict
 from utils.datagrams import Postman
@@ -34,7 +36,7 @@ class House:
         self.length_ms = interval_ms(interval)
         self.now_s = 1_000.0
         self.market_ms = T0
-        self.states, self.facts = {}, {}
+        self.states, self.reasons = {}, {}
         self.config = Config(INSTANCE_DIR=folder, SAVED_MODELS_DIR=folder / "models", HORIZONS=",".join(HORIZONS))
         self.stores = Stores(folder, self.config.SAVED_MODELS_DIR, lambda: self.now_s)
         self.site = create_site(self.stores, self.config)
@@ -78,6 +80,11 @@ class House:
     def add_candle(self, symbol, open_ms, close):
         self.candles.append([Candle(symbol, open_ms, close, close, close, close, 1.0)])
 
+    def add_gap(self, symbol="BTCUSDT", candles=3, is_repaired=True, found_ms=T0 - 60_000):
+        """Keep a gap of so many candles up to the one that closed last; REST took two seconds of market time."""
+        gap = Gap(symbol, T0 - candles * self.length_ms, T0, found_ms, found_ms + 2_000, is_repaired)
+        GapStore(self._engine, self.interval).keep([gap])
+
     def prediction(self, symbol="BTCUSDT", horizon="1h", candle_open_ms=None, up=0.6, **changes):
         """Return a prediction made at the last close; a move of 40 bps for each tenth of probability beyond a half."""
         open_ms = T0 - self.length_ms if candle_open_ms is None else candle_open_ms
@@ -120,6 +127,7 @@ class House:
                 "step": "0.001",
                 "min_notional": "5",
                 "state": self.states.get(name, "live"),
+                "reason": self.reasons.get(name),
                 "last_candle_open_ms": self.market_ms - self.length_ms,
                 "last_message_mono_s": self.now_s - 0.5,
                 "price": 2547.61,

@@ -9,7 +9,7 @@ from data.model_store import ModelStore
 from models.training import TrainingSettings, train_horizon
 from tests.models.synthetic import synthetic_panel
 
-TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models")
+TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
 API = "/api/v1"
 
 
@@ -145,6 +145,26 @@ def test_the_ledger_is_filtered(lively):
     assert other == []
 
 
+def test_gaps_tell_what_they_touched_page_by_page(lively):
+    lively.add_gap("EDGEUSDT", candles=2, is_repaired=False)
+    lively.add_gap("BTCUSDT", candles=3)
+
+    first = lively.get(f"{API}/gaps?limit=1").json
+    (row,) = first["items"]
+    (other,) = lively.items(f"{API}/gaps?limit=1&cursor={first['next_cursor']}")
+
+    assert (row["symbol"], row["candles"], row["is_repaired"]) == ("EDGEUSDT", 2, False)
+    assert (row["missed_predictions"], row["late_outcomes"]) == (3, 1)  # only the newest candle has its 1 h row
+    assert (other["symbol"], other["to"]) == ("BTCUSDT", "2025-11-20T12:00:00.000Z")
+    assert lively.items(f"{API}/gaps?symbol=DOGEUSDT") == []
+
+
+def test_a_cursor_of_another_list_is_refused(lively):
+    answer = lively.get(f"{API}/gaps?cursor=BTCUSDT.1h")
+
+    assert (answer.status_code, answer.json["field"]) == (400, "cursor")
+
+
 def test_skill_is_pooled_by_horizon(lively):
     (pooled,) = lively.items(f"{API}/skill?by=horizon&origin=replayed")
 
@@ -164,7 +184,7 @@ def test_a_damaged_model_file_is_an_item_with_its_reason(lively):
 
 
 @pytest.mark.parametrize(
-    "path", ["predictions", "ledger", "skill", "symbols", "candles/BTCUSDT", "models", "ledger.csv"]
+    "path", ["predictions", "ledger", "skill", "symbols", "candles/BTCUSDT", "models", "gaps", "ledger.csv"]
 )
 def test_an_unchanged_answer_is_not_sent_again(lively, path):
     first = lively.get(f"{API}/{path}")
@@ -205,7 +225,7 @@ def test_the_description_names_every_path_and_argument(lively):
     paths = {path.removeprefix(API) for path in spec["paths"]}
     assert spec["openapi"].startswith("3.1")
     assert {"/status", "/symbols", "/candles/{symbol}", "/predictions", "/predictions/{id_}", "/ledger"} <= paths
-    assert {"/skill", "/models", "/stream", "/predictions.csv", "/candles/{symbol}.csv"} <= paths
+    assert {"/skill", "/models", "/gaps", "/gaps.csv", "/stream", "/predictions.csv", "/candles/{symbol}.csv"} <= paths
     named = {entry["name"] for entry in spec["paths"][f"{API}/ledger"]["get"]["parameters"]}
     assert named == {"symbol", "horizon", "model", "origin", "state", "limit", "cursor", "fields"}
 

@@ -73,7 +73,7 @@ def send(served):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("path", [*PATHS, "/s/NOPE"])
+@pytest.mark.parametrize("path", [*PATHS, "/system", "/s/NOPE"])
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
     expect(page.locator("#theme")).to_be_visible()
@@ -112,8 +112,9 @@ def test_all_calls_of_the_tape_are_seen(open_page, width):
     assert page.evaluate(CUT_CALLS) == []
 
 
-def test_fingers_find_their_targets(open_page):
-    assert open_page("/", "phone").evaluate(SMALL) == []
+@pytest.mark.parametrize("path", ["/", "/system"])
+def test_fingers_find_their_targets(open_page, path):
+    assert open_page(path, "phone").evaluate(SMALL) == []
 
 
 def test_a_price_changes_without_a_reload(open_page, send):
@@ -162,6 +163,41 @@ def test_a_feed_that_falls_silent_is_told_without_a_reload(open_page, served):
 
     expect(page.locator("#notice")).to_contain_text("The feed is stale.", timeout=10_000)
     expect(page.locator("#r-BTCUSDT .c-prob")).to_have_text("–")
+
+
+def test_a_feed_that_falls_behind_is_told_until_it_has_caught_up(open_page, served):
+    page = open_page("/")
+    expect(page.locator("#notice")).to_have_text("")
+
+    served.house.beat(feed={"lag_s": 3.2})
+    expect(page.locator("#notice")).to_contain_text("behind by 3.2 s", timeout=10_000)
+    served.house.beat()
+
+    expect(page.locator("#notice")).to_have_text("", timeout=10_000)
+
+
+def test_the_system_page_follows_without_a_reload(open_page, served):
+    page = open_page("/system")
+    expect(page.locator("#feed")).to_contain_text("Gaps found, repaired0, 0")
+    page.evaluate("window.isTheSame = true")
+
+    served.house.add_gap("EDGEUSDT", is_repaired=False)
+    served.house.states["BTCUSDT"] = "gapped"
+    served.house.beat(feed={"gaps_found": 1})
+
+    expect(page.locator("#gaps tbody tr")).to_contain_text("EDGEUSDT", timeout=10_000)
+    expect(page.locator("#troubled tbody tr")).to_contain_text("BTCUSDT", timeout=10_000)
+    expect(page.locator("#verdict")).to_contain_text("Healthy, with two remarks.", timeout=10_000)
+    assert page.evaluate("window.isTheSame")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_system_page_is_whole_without_javascript(open_page, size):
+    page = open_page("/system", size, javascript=False)
+
+    assert page.locator("#verdict", has_text="Healthy.").is_visible()
+    assert page.locator("#ages li").count() == 3
 
 
 def test_a_page_that_lost_its_server_says_so(open_page, served):

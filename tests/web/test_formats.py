@@ -51,3 +51,10 @@ def test_times_are_utc():
 
 def test_a_sample_size_stays_in_one_piece():
     assert formats.sample(1303) == "n\u00a01\u202f303"
+
+
+@pytest.mark.parametrize(
+    ("difference_ms", "text"), [(-12, "12 ms behind"), (1_234, "1\u202f234 ms ahead"), (190_000_000, "2 d ahead")]
+)
+def test_clocks_are_so_far_apart(difference_ms, text):
+    assert formats.apart(difference_ms) == text

@@ -2,7 +2,17 @@ import pytest
 
 from web.security import HEADERS
 
-PATHS = ["/", "/s/BTCUSDT", "/s/NOPE", "/nope", "/healthz", "/api/v1/status", "/api/v1/nope", "/static/css/styles.css"]
+PATHS = [
+    "/",
+    "/system",
+    "/s/BTCUSDT",
+    "/s/NOPE",
+    "/nope",
+    "/healthz",
+    "/api/v1/status",
+    "/api/v1/nope",
+    "/static/css/styles.css",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -24,6 +24,11 @@ class FeedSchema(Schema):
     rejected_rows = fields.Integer()
     weight_used_1m = fields.Integer(allow_none=True)
     weight_limit_1m = fields.Integer(allow_none=True)
+    renewals = fields.Integer(metadata={"description": "connections replaced before their end, without a break"})
+    lag_s = fields.Float(
+        allow_none=True, metadata={"description": "how old the newest events were when they were read"}
+    )
+    conflated = fields.Integer(metadata={"description": "states of open candles and prices replaced unread"})
 
 
 class SymbolStateSchema(Schema):
