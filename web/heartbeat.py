@@ -53,6 +53,13 @@ class Training(msgspec.Struct, frozen=True):
     eta_s: float | None = None
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """What the engine cannot write, in words, and since when."""
+
+    text: str
+    since_mono_s: float
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
     """The engine's own words; times named `mono` are this machine's monotonic clock in seconds."""
 
@@ -72,6 +79,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     symbols: tuple[SymbolState, ...] = ()
     training: Training | None = None
     note: str | None = None
+    fault: Fault | None = None
 
     def age_s(self, mono_s: float) -> float | None:
         """Return the seconds since this was written; None when the engine has never run."""
