@@ -125,7 +125,8 @@ class Supervisor:
 
     def _tend(self) -> None:
         for name, child in self._children.items():
-            if not child.tend() and child.exit_code == REFUSED:
+            # One that has run before was not refused for its settings: the disk may be full for a while.
+            if not child.tend() and child.exit_code == REFUSED and not child.restarts:
                 logger.error("%s refuses to start; see the line above", name)
                 self._exit_code = REFUSED
 

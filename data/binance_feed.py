@@ -31,7 +31,8 @@ _STOP_SECONDS = 5.0
 class BinanceFeed:
     """The streams of many symbols, supervised: cut, silent or refused, they come back and what was missed is fetched.
 
-    Only the newest state of an open candle is kept; closed candles wait in `slots` until they are taken.
+    Only the newest state of an open candle is kept; closed candles wait in `slots` until they are taken. When nobody
+    takes them for so long that there is no room, those that close then are fetched later.
     """
 
     def __init__(
@@ -134,7 +135,14 @@ class BinanceFeed:
             for flow in flows:
                 flow.is_unsure = True
 
-        door = StreamDoor(by_stream, self._clock, self._rest.refusals, self._slots.put, lambda: connection.renew())
+        door = StreamDoor(
+            by_stream,
+            self._clock,
+            self._rest.refusals,
+            self._slots.put,
+            on_shutdown=lambda: connection.renew(),
+            has_room=lambda: self._slots.has_room,
+        )
         self._doors.append(door)
         connection = StreamConnection(
             stream_url,
@@ -196,7 +204,7 @@ class BinanceFeed:
         market_ms, stated_ms, speed = self._clock.now_ms(), self._clock.stated_ms, self._clock.speed
         is_hearing = all(connection.is_hearing for connection in self._connections)
         # With nothing there to answer, questions would only pile up; the watch finds out when there is.
-        is_answered = is_hearing or not self._rest.is_refused
+        is_answered = (is_hearing or not self._rest.is_refused) and self._slots.has_room
         flowing = 0
         for flow in self._flows.values():
             if flow.is_unsure and is_hearing:

@@ -16,44 +16,69 @@ from market.errors import ConfigError, SourceUnavailable
 metadata = MetaData()  # every store file files its tables here
 
 SCHEMA_VERSION = 1  # written by the writer when all tables exist; readers wait for it
-BUSY_TIMEOUT_MS = 10_000
+PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
 _WRITES = "writes"
+_WORDS = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_BUSY": "another program holds the database",
+    "SQLITE_READONLY": "the database is read-only",
+    "SQLITE_IOERR_WRITE": "the disk takes no more",
+}
 
 
-def open_database(path: Path, *, is_read_only: bool = False) -> Engine:
+def open_database(path: Path, *, is_read_only: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     """Return an engine on the SQLite file at `path`.
 
-    A writer makes the folder, the file and the tables of all stores; its commits survive a power cut
-    (WAL, synchronous=FULL). A reader never creates anything: while there is no file yet, connecting
-    raises SourceUnavailable and works by itself once the writer has been there. Engines must not cross a fork.
+    A writer makes the folder, the file and the tables of all stores; its commits survive a power cut (WAL,
+    synchronous=FULL), and wait `patience_seconds` for another's lock. A reader never creates anything: while there
+    is no file yet, connecting raises SourceUnavailable and works by itself once the writer has been there. Engines
+    must not cross a fork.
     """
     if is_read_only:
         return _engine(path, lambda: _connect_reader(path))
     _load_stores()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = _engine(path, lambda: _connect_writer(path))
-        with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
-            metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        _make_tables(path)
     except (OSError, OperationalError) as error:
         reason = error.orig if isinstance(error, OperationalError) else error.strerror
         raise ConfigError(f"{path} cannot be opened for writing: {reason}; choose another INSTANCE_DIR") from error
-    return engine
+    return _engine(path, lambda: _connect_writer(path, patience_seconds))
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Hand out a connection that holds the write lock; commit on leaving, roll back on any error.
 
-    A lock held elsewhere is waited for up to 10 s; a full disk or a lock held longer raises SourceUnavailable,
-    and nothing of the transaction is kept.
+    A full disk, or a lock held elsewhere for longer than the engine is patient, raises SourceUnavailable, and
+    nothing of the transaction is kept.
     """
     try:
         with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
     except OperationalError as error:
-        raise SourceUnavailable(f"the database cannot be written now: {error.orig}") from error
+        raise SourceUnavailable(_refusal(error)) from error
+
+
+def _refusal(error: OperationalError) -> str:
+    """Return in plain words why the database cannot be written."""
+    code = getattr(error.orig, "sqlite_errorname", "") or ""
+    words = next((words for start, words in _WORDS.items() if code.startswith(start)), None)
+    return words or f"the database cannot be written: {error.orig}"
+
+
+def _make_tables(path: Path) -> None:
+    # Only where they are not there yet: a restart on a full disk, or beside a lock, must not fail here.
+    engine = _engine(path, lambda: _connect_writer(path, PATIENCE_SECONDS))
+    try:
+        with engine.connect() as connection:
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA_VERSION:
+                return
+        with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    finally:
+        engine.dispose()
 
 
 def _load_stores() -> None:
@@ -78,9 +103,9 @@ def _engine(path: Path, connect: Any) -> Engine:
     return engine
 
 
-def _connect_writer(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1_000, isolation_level=None, check_same_thread=False)
-    for setting in ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
+def _connect_writer(path: Path, patience_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None, check_same_thread=False)
+    for setting in ("journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {setting}")
     return connection
 
@@ -91,7 +116,7 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
-        timeout=BUSY_TIMEOUT_MS / 1_000,
+        timeout=PATIENCE_SECONDS,
         isolation_level=None,
         check_same_thread=False,
     )

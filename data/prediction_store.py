@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ class Published:
         return [(first + index, self.rows[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
 
 
+class _TooLateError(Exception):
+    """Takes a transaction back that waited for its turn until its rows were no predictions any more."""
+
+
 class PredictionStore:
     """The rows of one market and one base interval, in one database."""
 
@@ -72,15 +76,26 @@ class PredictionStore:
 
     # writing: the engine, and the trainer's child for replayed rows
 
-    def publish(self, new: Sequence[Prediction], inputs: Sequence[Inputs] = ()) -> Published:
+    def publish(
+        self,
+        new: Sequence[Prediction],
+        inputs: Sequence[Inputs] = (),
+        is_timely: Callable[[], bool] = lambda: True,
+    ) -> Published:
         """Write the predictions durably and return those that were new, as the API shows them.
 
         A row of the same symbol, horizon and candle that is already there stays as it is. The version grows by the
-        number of parts, so that a reader who knows some of them can ask for the others.
+        number of parts, so that a reader who knows some of them can ask for the others. `is_timely` is asked last,
+        when the lock is held and only the commit is left: where it says no, nothing is kept.
         """
-        with transaction(self._engine) as connection:
-            records = self._insert(connection, new, inputs)
-            version = _advance(connection, by=max(1, -(-len(records) // ROWS_A_VERSION)))
+        try:
+            with transaction(self._engine) as connection:
+                records = self._insert(connection, new, inputs)
+                version = _advance(connection, by=max(1, -(-len(records) // ROWS_A_VERSION)))
+                if not is_timely():
+                    raise _TooLateError
+        except _TooLateError:
+            return Published(self.version(), [])
         return Published(version, [self._rows.made(record) for record in reversed(records)])
 
     def add_replayed(self, new: Sequence[Prediction], inputs: Sequence[Inputs]) -> None:

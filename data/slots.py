@@ -9,6 +9,7 @@ from market.candles import Candle
 from market.gaps import Gap
 
 GATHER_SECONDS = 0.05  # one close is gathered for at most so long
+ROOM = 20_000  # candles that may wait, about 5 MB; those of three hours of 500 symbols at 5m
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Gathering:
 
 
 class SlotQueue:
-    """Many threads put candles in, one takes slots out, oldest first; nothing is ever dropped."""
+    """Many threads put candles in, one takes slots out, oldest first; nothing that is in is ever dropped."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Start empty and open."""
@@ -42,6 +43,12 @@ class SlotQueue:
         self._failure: BaseException | None = None
         self._expected = 0
         self._gaps: list[Gap] = []
+        self._waiting = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether candles may still be put in. What does not come in now must be fetched again later."""
+        return self._waiting < ROOM
 
     def note(self, gap: Gap) -> None:
         """Add a gap that has ended; it comes with a slot after its candles."""
@@ -61,6 +68,7 @@ class SlotQueue:
                 if slot is None:
                     is_news = True
                     slot = self._slots[candle.open_ms] = _Gathering(self._monotonic())
+                self._waiting += candle.symbol not in slot.candles
                 slot.candles[candle.symbol] = candle
                 is_news = is_news or len(slot.candles) == self._expected
                 if is_repair:
@@ -95,6 +103,7 @@ class SlotQueue:
             left = oldest.since + GATHER_SECONDS - self._monotonic()
             if left <= 0 or len(oldest.candles) >= self._expected:
                 del self._slots[oldest_ms]
+                self._waiting -= len(oldest.candles)
                 return Slot(list(oldest.candles.values()), frozenset(oldest.repaired))
             self._changed.wait(left)
         if self._is_closed:

@@ -37,13 +37,18 @@ class StreamDoor:
         refusals: Refusals,
         on_ready: Callable[[list[tuple[Candle, bool]]], None],
         on_shutdown: Callable[[], None],
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Serve the streams that are the keys of `flows`, in the running loop."""
+        """Serve the streams that are the keys of `flows`, in the running loop.
+
+        A candle that closes while there is no room is left to be fetched later.
+        """
         self._flows = flows
         self._clock = clock
         self._refusals = refusals
         self._on_ready = on_ready
         self._on_shutdown = on_shutdown
+        self._has_room = has_room
         # A message that begins so may wait; one of a candle only if it says that the candle is still open.
         self._is_always_open = {_HEAD + name.encode(): "@kline_" not in name for name in flows}
         self._waiting: dict[bytes, bytes] = {}
@@ -152,6 +157,9 @@ class StreamDoor:
             self._refusals.add(reason)
             return
         flow.price = kline.c
+        if not self._has_room():
+            flow.prove(close_ms, now)
+            return
         candle = Candle(flow.symbol, open_ms, kline.o, kline.h, kline.l, kline.c, kline.v)
         ready = flow.take_closed(candle, now)
         if ready:

@@ -12,8 +12,9 @@ import msgspec
 import psutil
 
 from engine.loop import event_bytes
+from engine.patience import Fault
 from utils.datagrams import Postman
-from utils.file_operations import write_atomically
+from utils.live_file import LiveFile
 from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class Health:
 
     def __init__(self, folder: Path, postman: Postman, describe: Callable[[], State]) -> None:
         """Write to `folder`/engine.json; `describe` must be quick and safe to call from another thread."""
-        self._path = folder / HEARTBEAT_FILE
+        self._file = LiveFile(folder / HEARTBEAT_FILE)
+        self._fault: Fault | None = None  # why the file cannot be replaced
         self._postman = postman
         self._describe = describe
         self._process = psutil.Process()
@@ -49,6 +51,7 @@ class Health:
         """End the thread; the last heartbeat stays, so that pages show the last state with its age."""
         self._is_over.set()
         self._thread.join(2)
+        self._file.close()
 
     def _run(self) -> None:
         beats = 0
@@ -70,7 +73,8 @@ class Health:
             "performance": self._measure(),
             **self._describe(),
         }
-        write_atomically(self._path, msgspec.json.encode(state))
+        state["fault"] = state["fault"] or self._fault
+        self._note_fault(self._file.write(msgspec.json.encode(state)))
         return state
 
     def _measure(self) -> State:
@@ -85,6 +89,13 @@ class Health:
                 "caches": metrics["caches"],
             }
         return self._measured
+
+    def _note_fault(self, reason: str | None) -> None:
+        if reason is None:
+            self._fault = None
+        elif self._fault is None:
+            logger.warning("heartbeat written in place reason=%s", reason)
+            self._fault = Fault(reason, time.monotonic())
 
     def _tell(self, state: State) -> None:
         now = state["written_mono_s"]

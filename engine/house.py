@@ -19,11 +19,12 @@ from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
 from engine.history import fetch_history
 from engine.loop import Loop, Stores
+from engine.patience import Patience
 from engine.serving import Serving
 from engine.source import Source
 from engine.tools import Upkeep
 from features.feature_engineering import COLUMNS, WARMUP
-from market.errors import ConfigError, MarketError
+from market.errors import ConfigError, MarketError, SourceUnavailable
 from market.symbols import Symbol
 from utils.datagrams import Postman
 from utils.file_operations import write_atomically
@@ -31,6 +32,7 @@ from utils.resilience import Backoff
 
 logger = logging.getLogger(__name__)
 
+_LOCK_SECONDS = 1.0  # then the page says what is waited for
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 1.5  # between two looks for an exchange that does not answer
 _CONNECTING: State = {
     "state": "connecting",
@@ -61,7 +63,8 @@ class House:
         """Open what is on disk; nothing is asked of the exchange yet."""
         self._config = config
         self._source = source
-        self._engine = open_database(config.INSTANCE_DIR / f"{source.venue}.db")
+        path = config.INSTANCE_DIR / f"{source.venue}.db"
+        self._engine = open_database(path, patience_seconds=_LOCK_SECONDS)
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
         self._rest = BinanceRest(source.rest_url)
@@ -74,6 +77,7 @@ class House:
         self._loop: Loop | None = None
         self._note: str | None = "looking for the exchange"
         self._is_over = threading.Event()
+        self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
@@ -84,6 +88,9 @@ class House:
             self._connect()
             if not self._is_over.is_set():
                 self._follow()
+        except SourceUnavailable:
+            if not self._is_over.is_set():  # else it was stopped while it waited for the disk
+                raise
         finally:
             self._serving.stop()
             if self._feed is not None:
@@ -139,7 +146,7 @@ class House:
         forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
         self._serving.refresh()
         forecaster.served = self._serving.served
-        self._ledger.score(self._rest.clock.now_ms(), ())
+        self._patience.until_done(self._ledger.score, self._rest.clock.now_ms(), ())
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
         self._loop = Loop(
             self._feed,
@@ -147,6 +154,7 @@ class House:
             self._board,
             forecaster,
             self._postman,
+            self._patience,
             self._rest.clock.now_ms,
             config.interval_ms,
         )
@@ -193,6 +201,7 @@ class House:
             "symbols": [self._describe_symbol(symbol, states.get(symbol.name, _UNHEARD)) for symbol in self._symbols],
             "training": self._serving.training(),
             "note": self._note or self._serving.note,
+            "fault": self._patience.fault,
         }
 
     def _describe_symbol(self, symbol: Symbol, state: State) -> State:
@@ -217,7 +226,10 @@ class House:
             return []
 
     def _keep_symbols(self) -> None:
-        write_atomically(self._symbols_path, msgspec.json.encode(self._symbols))
+        try:
+            write_atomically(self._symbols_path, msgspec.json.encode(self._symbols))
+        except OSError as error:
+            logger.warning("symbols not kept reason=%s", error.strerror)
 
 
 def _text(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
+from engine.patience import Patience
 from market.candles import Candle
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
@@ -46,6 +47,7 @@ class Loop:
         board: FeatureBoard,
         forecaster: Forecaster,
         postman: Postman,
+        patience: Patience,
         market_ms: Callable[[], int],
         interval_ms: int,
     ) -> None:
@@ -55,28 +57,38 @@ class Loop:
         self._board = board
         self._forecaster = forecaster
         self._postman = postman
+        self._patience = patience
         self._market_ms = market_ms
         self._interval_ms = interval_ms
         self.version = stores.predictions.version()
 
     def run(self, between: Callable[[], None], stopped: Callable[[], Collection[str]]) -> None:
-        """Follow the feed until it ends; `between` is called after every slot, empty ones too."""
+        """Follow the feed until it ends; `between` is called after every slot, empty ones too.
+
+        What the disk refuses is done again until it takes it; the feed's slots wait meanwhile.
+        """
         for slot in self._feed.slots():
             if slot.candles:
-                self._stores.candles.append(slot.candles)
+                self._patience.until_done(self._stores.candles.append, slot.candles)
                 for rows in self._board.step(slot.candles):
                     self._publish(rows)
                 self._score(slot.candles, stopped())
             if slot.gaps:
-                self._stores.gaps.keep(slot.gaps)
+                self._patience.until_done(self._stores.gaps.keep, slot.gaps)
             between()
 
     @performance_monitor.timed("publish")
     def _publish(self, rows: Rows) -> None:
-        if rows.candles[0].open_ms + 2 * self._interval_ms <= self._market_ms():
-            return  # learned an interval late or more: what happened next is known, so it is no prediction
-        predictions = self._forecaster.predict(rows, self._interval_ms)
-        published = self._stores.predictions.publish(predictions, inputs_of(rows))
+        # Published an interval late or more, it is no prediction: what happened next is known.
+        late_ms = rows.candles[0].open_ms + 2 * self._interval_ms
+
+        def is_timely() -> bool:
+            return self._market_ms() < late_ms
+
+        if not is_timely():
+            return
+        predictions, inputs = self._forecaster.predict(rows, self._interval_ms), inputs_of(rows)
+        published = self._patience.until_done(self._stores.predictions.publish, predictions, inputs, is_timely)
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
@@ -84,7 +96,7 @@ class Loop:
     @performance_monitor.timed("score")
     def _score(self, candles: Sequence[Candle], stopped: Collection[str]) -> None:
         newest_close_ms = max(candle.open_ms for candle in candles) + self._interval_ms
-        if self._stores.predictions.score(newest_close_ms, stopped):
+        if self._patience.until_done(self._stores.predictions.score, newest_close_ms, stopped):
             self.version = self._stores.predictions.version()
 
 

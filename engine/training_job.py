@@ -40,9 +40,14 @@ class TrainingJob:
         """Begin a training by `command` unless one goes on or the last one failed a moment ago; tell which."""
         if self._child is not None or time.monotonic() < self._not_before_s:
             return False
-        self._progress_path.unlink(missing_ok=True)
+        try:
+            self._progress_path.unlink(missing_ok=True)
+            self._child = start(command, self._environment, None)
+        except OSError as error:
+            self._not_before_s = time.monotonic() + _RETRY_SECONDS
+            logger.warning("training not started reason=%s", error.strerror)
+            return False
         logger.info("training started")
-        self._child = start(command, self._environment, None)
         return True
 
     def poll(self, on_done: Callable[[], None]) -> bool:

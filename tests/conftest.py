@@ -16,6 +16,11 @@ for _name in [name for name in os.environ if name.startswith("CANDELA_")]:
     del os.environ[_name]
 
 
+def pytest_addoption(parser):
+    """Take the options of single tests."""
+    parser.addoption("--kills", type=int, default=5, help="how often tests/test_kills.py kills the engine")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of recorded Binance data beside the checkout; skip where it is not there."""

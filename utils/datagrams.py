@@ -45,7 +45,8 @@ class Postman:
             gone = [name for name, reader in self._readers.items() if not reader.send(message)]
             for name in gone:
                 self._readers.pop(name).close()
-                (self._folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a read-only folder keeps its name
+                    (self._folder / name).unlink(missing_ok=True)
             return len(self._readers)
 
     def close(self) -> None:

@@ -85,6 +85,13 @@ class Performance(msgspec.Struct, frozen=True):
     caches: dict[str, Cache] = {}
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """What the engine cannot write, in words, and since when."""
+
+    text: str
+    since_mono_s: float
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
     """The engine's own words; times named `mono` are this machine's monotonic clock in seconds."""
 
@@ -106,6 +113,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     training: Training | None = None
     performance: Performance = Performance()
     note: str | None = None
+    fault: Fault | None = None
 
     def age_s(self, mono_s: float) -> float | None:
         """Return the seconds since this was written; None when the engine has never run."""

@@ -72,6 +72,15 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
         return Notice("The engine is offline.", f"{text} It is started again by itself.", written_s, "Silent for", True)
     last_s = beat.feed.last_message_mono_s
     silent_s = None if last_s is None else max(0.0, mono_s - last_s)
+    if beat.fault is not None:
+        return Notice(
+            f"Writing waits: {beat.fault.text}.",
+            "Until it goes on no new prediction is made; closed candles wait or are fetched again. Nothing kept is "
+            f"lost, and it goes on by itself.{'' if state == 'live' else ' The feed is stale, too.'}",
+            max(0.0, mono_s - beat.fault.since_mono_s),
+            "For",
+            is_fault=True,
+        )
     if is_behind(beat, mono_s):
         text = "Newest states only until it has caught up; no closed candle is lost."
         return Notice(f"The feed is behind by {beat.feed.lag_s:.1f} s.", text, None)

@@ -53,7 +53,7 @@ def test_a_reader_cannot_write(tmp_path):
     open_database(path)
     reader = open_database(path, is_read_only=True)
 
-    with pytest.raises(SourceUnavailable, match="readonly"), transaction(reader) as connection:
+    with pytest.raises(SourceUnavailable, match="read-only"), transaction(reader) as connection:
         connection.exec_driver_sql("DELETE FROM candles")
 
 

@@ -49,6 +49,14 @@ def closes(engine):
     return keep
 
 
+def test_a_prediction_that_waited_too_long_is_none(store):
+    published = store.publish([prediction()], is_timely=lambda: False)
+
+    assert published.parts() == []
+    assert store.ledger() == ([], None)
+    assert store.version() == 0
+
+
 def prediction(index=0, **changes):
     made = START + (index + 1) * STEP
     row = Prediction(

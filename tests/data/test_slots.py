@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from data.slots import SlotQueue
+from data.slots import ROOM, SlotQueue
 from tests.data.loopback_exchange import candle
 
 
@@ -26,6 +26,17 @@ def test_waits_no_longer_than_the_gathering_time_for_who_does_not_come():
     slot = next(slots.slots(idle_seconds=60.0))
 
     assert len(slot.candles) == 1
+
+
+def test_there_is_no_room_for_more_than_memory_should_hold():
+    slots = SlotQueue()
+    slots.put([(candle(number), False) for number in range(ROOM)])
+    is_full = not slots.has_room
+
+    next(slots.slots(idle_seconds=0.0))
+
+    assert is_full
+    assert slots.has_room
 
 
 def test_yields_the_oldest_first_and_each_symbol_once_a_slot():

@@ -16,7 +16,10 @@ class Doorway:
         self.flow = CandleFlow("BTCUSDT", STEP, last_ms=START - STEP)
         self.refusals, self.ready, self.market_ms = Refusals(), [], START + STEP
         flows = {"btcusdt@kline_1m": self.flow, "btcusdt@miniTicker": self.flow}
-        self.door = StreamDoor(flows, HandClock(self), self.refusals, self.ready.extend, lambda: None)
+        self.has_room = True
+        self.door = StreamDoor(
+            flows, HandClock(self), self.refusals, self.ready.extend, lambda: None, lambda: self.has_room
+        )
 
     def take(self, *frames):
         async def arrive():
@@ -52,6 +55,16 @@ def test_a_closing_event_never_waits_nor_gives_way():
 
     assert [one for one, _ in doorway.ready] == [candle(0)]
     assert doorway.door.conflated == 3  # the open state before the close, and two of the three tickers
+
+
+def test_a_candle_that_closes_while_there_is_no_room_is_missing_until_it_is_fetched():
+    doorway = Doorway()
+    doorway.has_room = False
+
+    doorway.take(kline_frame(candle(0), is_closed=True))
+
+    assert doorway.ready == []
+    assert doorway.flow.is_missing
 
 
 def test_states_that_waited_are_checked_like_all_others():

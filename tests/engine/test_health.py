@@ -14,7 +14,7 @@ def beat(tmp_path):
     postman = Postman(tmp_path / "live")
 
     def read():
-        health = Health(tmp_path, postman, lambda: {"symbols": [], "version": 3})
+        health = Health(tmp_path, postman, lambda: {"symbols": [], "version": 3, "fault": None})
         health.start()
         health.stop()
         return msgspec.json.decode((tmp_path / "engine.json").read_bytes(), type=Heartbeat)

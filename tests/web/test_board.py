@@ -89,6 +89,18 @@ def test_every_page_says_in_words_when_the_feed_is_not_live(lively, path, feed, 
     assert re.search(r"\b\d+ (s|min)\b", notice)
 
 
+@pytest.mark.parametrize("state", ["live", "stale"])
+def test_a_page_says_what_cannot_be_written_and_for_how_long(lively, state):
+    fault = {"text": "the disk is full", "since_mono_s": lively.now_s - 7}
+    lively.beat(feed={"state": state}, fault=fault)
+
+    notice = words(re.search(r'<div id="notice".*?</p>', lively.get("/").text, re.DOTALL)[0])
+
+    assert "Writing waits: the disk is full" in notice
+    assert "For 7 s" in notice
+    assert ("stale" in notice) == (state == "stale")
+
+
 def test_a_live_page_has_no_notice(lively):
     notice = re.search(r'<div id="notice" data-live>(.*?)</div>', lively.get("/").text, re.DOTALL)[1]
 
