@@ -1,15 +1,16 @@
-"""Keep closed candles for ever: the first word on a candle is the last one."""
+"""Keep closed candles for ever: the first word on a candle is the last one, and a damaged one is none."""
 
 import logging
 import sqlite3
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Engine, Float, Select, String, Table, select
 
+from data.candle_checks import checked, checksums, seed_of
 from data.database import metadata, transaction
-from market.candles import CANDLES, COLUMNS, Candle, candle_table
+from market.candles import COLUMNS, Candle, candle_table
 from market.intervals import floor_to, interval_ms
 
 logger = logging.getLogger(__name__)
@@ -21,11 +22,12 @@ candles = Table(
     Column("interval_ms", BigInteger, primary_key=True),
     Column("open_ms", BigInteger, primary_key=True),
     *(Column(name, Float, nullable=False) for name in COLUMNS),
+    Column("checksum", BigInteger, nullable=False),  # data.candle_checks
     sqlite_with_rowid=False,
 )
 
-_INSERT = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_ROW = "SELECT open_ms, open, high, low, close, volume FROM candles WHERE symbol = ? AND interval_ms = ?"
+_INSERT = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ROW = "SELECT open_ms, open, high, low, close, volume, checksum FROM candles WHERE symbol = ? AND interval_ms = ?"
 _SPAN = "FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms >= ? AND open_ms < ?"
 _GAPS = f"""
     SELECT open_ms + ?, next_ms FROM (SELECT open_ms, lead(open_ms) OVER (ORDER BY open_ms) AS next_ms {_SPAN})
@@ -91,7 +93,7 @@ class CandleStore:
         span = (_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), _or(limit, -1))
         with self._engine.connect() as connection:
             rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, *span)).fetchall()
-        table = np.array(rows, dtype=CANDLES)
+        table = _sound(symbol, self._interval_ms, rows)
         return table if order == "ASC" else table[::-1].copy()
 
     def newest(self) -> dict[str, int]:
@@ -128,30 +130,43 @@ class CandleStore:
         with self._engine.connect() as connection:
             for symbol, opens in by_symbol.items():
                 for at in range(0, len(opens), _IN_ONE_QUESTION):
-                    asked = self._closes_of(symbol, opens[at : at + _IN_ONE_QUESTION])
-                    closes.update(((symbol, open_ms), close) for open_ms, close in connection.execute(asked))
+                    rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
+                    table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
+                    found = zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True)
+                    closes.update(((symbol, open_ms), close) for open_ms, close in found)
         return closes
 
     def _insert(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
-        rows = [(symbol, self._interval_ms, *row) for row in table.tolist()]
+        checks = checksums(seed_of(symbol, self._interval_ms), table).tolist()
+        rows = [(symbol, self._interval_ms, *row, check) for row, check in zip(table.tolist(), checks, strict=True)]
         return int(_cursor(connection).executemany(_INSERT, rows).rowcount) if rows else 0
 
     def _contradicting(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
         first_ms, last_ms = int(table["open_ms"].min()), int(table["open_ms"].max())
         key = (symbol, self._interval_ms, first_ms, last_ms + 1)
         rows = _cursor(connection).execute(f"{_ROW} AND open_ms >= ? AND open_ms < ?", key).fetchall()
-        kept = {row[0]: row for row in rows}
-        others = [row for row in table.tolist() if kept[row[0]] != row]
+        kept = {row[0]: row for row in _sound(symbol, self._interval_ms, rows).tolist()}
+        others = [row for row in table.tolist() if row[0] in kept and kept[row[0]] != row]
         if others:
             first = others[0]
             words = "candles contradict the kept ones symbol=%s count=%d first=%s kept=%s"
             logger.warning(words, symbol, len(others), first, kept[first[0]])
         return len(others)
 
-    def _closes_of(self, symbol: str, opens: list[int]) -> Select[int, float]:
+    def _rows_of(self, symbol: str, opens: list[int]) -> Select[Any]:
         columns = candles.c
         is_asked = (columns.symbol == symbol) & (columns.interval_ms == self._interval_ms) & columns.open_ms.in_(opens)
-        return select(columns.open_ms, columns.close).where(is_asked)
+        return select(columns.open_ms, *(columns[name] for name in COLUMNS), columns.checksum).where(is_asked)
+
+
+def _sound(symbol: str, interval_ms: int, rows: list[tuple[Any, ...]]) -> np.ndarray:
+    """Return the rows of one symbol as a `CANDLES` table; a damaged one is missing, not wrong."""
+    table, is_sound = checked(seed_of(symbol, interval_ms), rows)
+    if is_sound.all():
+        return table
+    logger.error("candles damaged on the disk left out symbol=%s count=%d", symbol, (~is_sound).sum())
+    kept: np.ndarray = table[is_sound]
+    return kept
 
 
 def _cursor(connection: Connection) -> sqlite3.Cursor:

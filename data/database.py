@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, QueuePool, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from market.errors import ConfigError, SourceUnavailable
 
 metadata = MetaData()  # every store file files its tables here
 
-SCHEMA_VERSION = 1  # written by the writer when all tables exist; readers wait for it
+SCHEMA_VERSION = 2  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
+_WITHOUT_CHECKSUMS = 1  # the version whose candles had none
 _WRITES = "writes"
 _WORDS = {
     "SQLITE_FULL": "the disk is full",
@@ -35,11 +36,21 @@ def open_database(path: Path, *, is_read_only: bool = False, patience_seconds: f
     must not cross a fork.
     """
     if is_read_only:
-        return _engine(path, lambda: _connect_reader(path))
-    _load_stores()
+        engine = _engine(path, lambda: _connect_reader(path))
+
+        @event.listens_for(engine, "connect")
+        def note(_: object, record: Any) -> None:
+            record.info["file"] = _identity(path)
+
+        @event.listens_for(engine, "checkout")
+        def look(_: object, record: Any, proxy: object) -> None:
+            if record.info["file"] != _identity(path):
+                raise DisconnectionError  # another file has taken its place: connect anew
+
+        return engine
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _make_tables(path)
+        make_tables(path)
     except (OSError, OperationalError) as error:
         reason = error.orig if isinstance(error, OperationalError) else error.strerror
         raise ConfigError(f"{path} cannot be opened for writing: {reason}; choose another INSTANCE_DIR") from error
@@ -67,21 +78,26 @@ def _refusal(error: OperationalError) -> str:
     return words or f"the database cannot be written: {error.orig}"
 
 
-def _make_tables(path: Path) -> None:
-    # Only where they are not there yet: a restart on a full disk, or beside a lock, must not fail here.
+def make_tables(path: Path) -> None:
+    """Make the file at `path` and the tables of all stores where they are not there yet."""
+    load_stores()
+    # Writes nothing where all is there: a restart on a full disk, or beside a lock, must not fail here.
     engine = _engine(path, lambda: _connect_writer(path, PATIENCE_SECONDS))
     try:
         with engine.connect() as connection:
             if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA_VERSION:
                 return
         with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == _WITHOUT_CHECKSUMS:
+                connection.exec_driver_sql("DROP TABLE candles")  # they are fetched again
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
     finally:
         engine.dispose()
 
 
-def _load_stores() -> None:
+def load_stores() -> None:
+    """Have every store file its tables in `metadata`."""
     # The tables of all stores must exist before the first reader looks, whoever opens the file first.
     folder = importlib.import_module("data")
     for module in pkgutil.iter_modules(folder.__path__):
@@ -108,6 +124,14 @@ def _connect_writer(path: Path, patience_seconds: float) -> sqlite3.Connection:
     for setting in ("journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {setting}")
     return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:

@@ -214,7 +214,7 @@ class PredictionStore:
         self, connection: Connection, new: Sequence[Prediction], inputs: Sequence[Inputs]
     ) -> list[tuple[Any, ...]]:
         """Write what is not there yet and return those records, in the order of their numbers."""
-        first = 1 + (connection.execute(select(func.max(predictions.c.seq))).scalar() or 0)
+        first = _first_free(connection)
         if inputs:
             names = {"feature_set": self._feature_set, "names": self._features}
             connection.execute(insert(feature_sets).on_conflict_do_nothing(), [names])
@@ -266,6 +266,13 @@ def _load_inputs(connection: Connection, row: RowMapping) -> dict[str, float | N
     values = np.frombuffer(found[0], dtype="<f8")
     named = zip(json.loads(found[1]), values.tolist(), strict=True)
     return {name: value if math.isfinite(value) else None for name, value in named}
+
+
+def _first_free(connection: Connection) -> int:
+    """Return the next row's number; above the numbers of rows that a damaged file may have lost (`data.damage`)."""
+    lost = select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery()
+    highest, floor = connection.execute(select(func.max(predictions.c.seq), lost)).one()
+    return max((highest or 0) + 1, floor or 0)
 
 
 def _advance(connection: Connection, by: int = 1) -> int:

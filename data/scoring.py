@@ -9,9 +9,11 @@ import numpy as np
 from sqlalchemy import Connection, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from data.candle_checks import checked, seed_of
 from data.candle_store import candles
 from data.ledger_tables import SUMS, calibration_bins, predictions, skill_blocks
 from data.skill import BINS
+from market.candles import COLUMNS
 from market.predictions import BPS
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
@@ -34,6 +36,10 @@ _COLUMNS = (
     "cost_bps",
 )
 _NUMBERS = (*_COLUMNS[_COLUMNS.index("made_ms") :], "horizon_ms", "later", "past")
+_CANDLE = ("open_ms", *COLUMNS, "checksum")
+_SYMBOL = _COLUMNS.index("symbol")
+_OUTCOME = slice(len(_COLUMNS) + 1, len(_COLUMNS) + 1 + len(_CANDLE))  # where it stands in a row that is due
+_BEFORE = slice(_OUTCOME.stop, None)
 _SIDES = {"up": 1.0, "down": -1.0}
 _UPDATE = """
     UPDATE predictions SET state = 'scored', scored_ms = ?, outcome_return_bps = ?, outcome_up = ?, brier = ?,
@@ -62,18 +68,21 @@ def score_due(
 
     `stopped`: symbols that no longer trade. Rows whose outcome candle can never come are marked void.
     """
-    due = _due_rows(connection, interval, length_ms, market_ms, limit)
+    due, found = _due_rows(connection, interval, length_ms, market_ms, limit)
     numbers = list(due["seq"]) if due else []
     if due:
         _write_outcomes(connection, due, market_ms)
-    if len(numbers) == limit:
+    if numbers and found == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
     return Scored(numbers + _void_rows(connection, interval, length_ms, market_ms, stopped), is_more=False)
 
 
-def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> Columns:
-    """Return the columns of the rows to score; empty when there are none."""
+def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> tuple[Columns, int]:
+    """Return the columns of the rows to score, empty when there are none, and how many rows were looked at.
+
+    A row whose outcome candle is damaged on the disk waits until it has been fetched again.
+    """
     p, outcome, before = predictions.c, candles.alias(), candles.alias()
     horizon_ms = p.due_ms - p.made_ms
     is_outcome = and_(
@@ -90,16 +99,25 @@ def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: 
         select(
             *(p[name] for name in _COLUMNS),
             horizon_ms.label("horizon_ms"),
-            outcome.c.close.label("later"),
-            before.c.close.label("past"),
+            *(outcome.c[name] for name in _CANDLE),
+            *(before.c[name] for name in _CANDLE),
         )
         .join(outcome, is_outcome)
         .outerjoin(before, is_before)
         .where(p.state == "open", p.due_ms <= market_ms + length_ms, p.interval == interval)
         .limit(limit)
     )
-    rows = connection.execute(query).all()
-    return dict(zip((*_COLUMNS, "horizon_ms", "later", "past"), zip(*rows, strict=True), strict=True)) if rows else {}
+    rows = [tuple(row) for row in connection.execute(query)]
+    seeds = np.array([seed_of(row[_SYMBOL], length_ms) for row in rows], dtype=np.uint64)
+    later, is_sound = checked(seeds, [row[_OUTCOME] for row in rows])
+    past, is_known = checked(seeds, [row[_BEFORE] for row in rows])
+    past["close"][~is_known] = math.nan
+    closes = zip(later["close"].tolist(), past["close"].tolist(), strict=True)
+    scored = [
+        (*row[: _OUTCOME.start], *pair) for row, pair, is_one in zip(rows, closes, is_sound, strict=True) if is_one
+    ]
+    names = (*_COLUMNS, "horizon_ms", "later", "past")
+    return dict(zip(names, zip(*scored, strict=True), strict=True)) if scored else {}, len(rows)
 
 
 def _write_outcomes(connection: Connection, due: Columns, market_ms: int) -> None:
@@ -180,8 +198,14 @@ def _void_rows(
     late = newest.scalar_subquery() >= p.due_ms + margin
     if stopped:
         late = or_(late, and_(p.symbol.in_(sorted(stopped)), p.due_ms + margin <= market_ms))
+    is_there = candles.c.open_ms == p.due_ms - length_ms  # damaged, else the row would have been scored
+    candle = select(candles.c.open_ms).where(candles.c.symbol == p.symbol, candles.c.interval_ms == length_ms, is_there)
     query = select(p.seq, p.symbol).where(
-        p.state == "open", p.due_ms + margin <= market_ms + length_ms, p.interval == interval, late
+        p.state == "open",
+        p.due_ms + margin <= market_ms + length_ms,
+        p.interval == interval,
+        late,
+        ~candle.exists(),
     )
     found = connection.execute(query).all()
     if found:

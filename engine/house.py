@@ -11,6 +11,7 @@ from config import Config
 from data.binance_feed import BinanceFeed
 from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
+from data.damage import heal
 from data.database import open_database
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
@@ -64,6 +65,7 @@ class House:
         self._config = config
         self._source = source
         path = config.INSTANCE_DIR / f"{source.venue}.db"
+        heal(path)
         self._engine = open_database(path, patience_seconds=_LOCK_SECONDS)
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)

@@ -61,7 +61,7 @@ def test_an_error_takes_the_whole_transaction_back(tmp_path):
     engine = open_database(tmp_path / "market.db")
 
     with pytest.raises(KeyError), transaction(engine) as connection:
-        connection.exec_driver_sql("INSERT INTO candles VALUES ('A', 1, 1, 1, 1, 1, 1, 1)")
+        connection.exec_driver_sql("INSERT INTO candles VALUES ('A', 1, 1, 1, 1, 1, 1, 1, 1)")
         raise KeyError
 
     with engine.connect() as connection:
@@ -83,7 +83,7 @@ def test_two_writers_take_turns(tmp_path):
     with transaction(engine) as connection:
         holds.set()
         waits.wait()
-        connection.exec_driver_sql("INSERT INTO candles VALUES ('A', 1, 1, 1, 1, 1, 1, 1)")
+        connection.exec_driver_sql("INSERT INTO candles VALUES ('A', 1, 1, 1, 1, 1, 1, 1, 1)")
     thread.join()
 
     with engine.connect() as connection:
