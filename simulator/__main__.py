@@ -16,6 +16,8 @@ from market.candles import LAST_VALID_MS
 from market.errors import ConfigError
 from simulator.coins import EPOCH_MS
 from simulator.exchange import Exchange
+from simulator.faults.catalogue import read_scenario
+from simulator.faults.market import UnreliableExchange
 from simulator.generated_tape import GeneratedTape
 from simulator.kline_files import read_folder
 from simulator.listings import DEFAULT_SYMBOLS, MAX_SYMBOLS, MIN_SYMBOLS
@@ -58,10 +60,12 @@ async def _serve(options: argparse.Namespace) -> int:
     for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, INTERRUPTED)):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, code)
     market = _replayed(options.replay) if options.replay else _generated(options)
+    scenario = tuple(read_scenario(options.scenario)) if options.scenario else ()
     clock = MarketClock(_start_ms(options, market), options.speed)
     patience = Patience(connection_seconds=options.connection_hours * _HOUR_SECONDS)
-    place = Place(options.host, options.port, patience, options.state, market.name)
-    async with running(Exchange(market.tape, clock), place) as served:
+    place = Place(options.host, options.port, patience, options.state, market.name, scenario, options.faults)
+    kind = UnreliableExchange if options.faults or scenario else Exchange
+    async with running(kind(market.tape, clock), place) as served:
         sys.stdout.write(_ready_line(options, market, clock, served) + "\n")
         sys.stdout.flush()
         return await stop
@@ -171,6 +175,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--connection-hours", type=_number(float, 1e-4, 24.0), default=24.0, help="life of a WebSocket (24)"
     )
+    parser.add_argument(
+        "--faults", action="store_true", help="take orders for faults at /_faults, from this machine only"
+    )
+    parser.add_argument("--scenario", type=Path, help="a file with one order for a fault a line, to be played")
     parser.add_argument("--json", action="store_true", help="print the line that says where it listens as JSON")
     return parser
 

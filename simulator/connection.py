@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from typing import Protocol
 
 from aiohttp import web
 
@@ -16,10 +17,26 @@ _CROWDED_BYTES = 1 << 20  # in the socket's buffer: from here on the newest open
 _HOPELESS_BYTES = 32 << 20  # of closed candles waiting for a reader that takes nothing
 
 
+class Line(Protocol):
+    """The way to one client: what a connection needs of an `asyncio.Transport`."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send bytes, or keep them until they can be sent."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be sent."""
+
+    def is_closing(self) -> bool:
+        """Return whether it is closed or about to be."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
 class Connection:
     """A listener. Closed candles wait in a queue for a slow one, of everything else it gets the newest state."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport, units_per_ms: int) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: Line, units_per_ms: int) -> None:
         """Write to `transport`, the one `socket` reads from."""
         self.socket = socket
         self.streams: dict[str, None] = {}

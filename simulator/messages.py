@@ -26,6 +26,10 @@ class Message:
         self._build = build
         self._frames: dict[tuple[bool, int], bytes] = {}
 
+    def changed(self, edit: Callable[[str], str], *, is_final: bool) -> "Message":
+        """Return a message of the same stream whose JSON is edited."""
+        return Message(self.stream, lambda units: edit(self._build(units)), is_final=is_final)
+
     def frame(self, is_wrapped: bool, units_per_ms: int) -> bytes:
         """Return the WebSocket frame, in the combined envelope or bare, in milliseconds or microseconds."""
         key = (is_wrapped, units_per_ms)

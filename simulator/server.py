@@ -12,7 +12,12 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from market.errors import ConfigError
+from simulator.doorway import Doorway
 from simulator.exchange import Exchange
+from simulator.faults.control import Control, spoiling
+from simulator.faults.kinds import Fault
+from simulator.faults.market import UnreliableExchange
+from simulator.faults.stage import Stage
 from simulator.hub import Hub
 from simulator.market_clock import Heartbeat, write_heartbeat
 from simulator.pump import Pump
@@ -38,6 +43,8 @@ class Place:
     patience: Patience = field(default_factory=Patience)
     state_file: Path | None = None
     market: str = ""  # names the market in the state file
+    scenario: tuple[Fault, ...] = ()  # faults to be played, counted from the start
+    is_controlled: bool = False  # whether faults may be ordered over HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +72,40 @@ class Served:
 @contextlib.asynccontextmanager
 async def running(exchange: Exchange, place: Place) -> AsyncIterator[Served]:
     """Serve `exchange` inside the block; ConfigError when the port cannot be had."""
-    hub = Hub()
+    door = Doorway(place.host, place.port)
+    stage = Stage(exchange, door) if isinstance(exchange, UnreliableExchange) else None
+    hub = Hub() if stage is None else stage.hub
     pump = Pump(exchange, hub)
-    sockets = Sockets(hub, pump, place.patience)
-    application = web.Application()
+    sockets = Sockets(hub, pump, place.patience) if stage is None else Sockets(hub, pump, place.patience, stage.wire)
+    application = web.Application(middlewares=[] if stage is None else [spoiling(stage)])
     application.add_routes([*Rest(exchange, WeightLimit()).routes(), *sockets.routes()])
+    if stage is not None and place.is_controlled:
+        application.add_routes(Control(stage).routes())
     runner = web.AppRunner(application, access_log=None, logger=_http, shutdown_timeout=_GOODBYE_SECONDS)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, place.host, place.port)
-        await _start(site, place)
+        host, port = await door.first_open(runner)
         if place.state_file is not None:
             _first_beat(exchange, place.state_file, place.market)
-        async with _tasks(pump, sockets, exchange, place):
-            host, port = runner.addresses[0][:2]
+        async with _tasks(pump, sockets, exchange, place), _playing(stage, place):
             yield Served(host, port)
-            await site.stop()
+            await door.shut()
             await sockets.close()
     finally:
         await runner.cleanup()
 
 
-async def _start(site: web.TCPSite, place: Place) -> None:
+@contextlib.asynccontextmanager
+async def _playing(stage: Stage | None, place: Place) -> AsyncIterator[None]:
+    """Play the scenario, and what is ordered, while the block lasts."""
+    if stage is None:
+        yield
+        return
+    stage.order(place.scenario)
     try:
-        await site.start()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {place.host}:{place.port} ({error.strerror}): choose another --port or --host"
-        ) from error
+        yield
+    finally:
+        await stage.clear()
 
 
 def _first_beat(exchange: Exchange, file: Path, market: str) -> None:

@@ -1,13 +1,14 @@
 """The WebSocket side: /ws and /stream, commands, pings, and the end after 24 hours."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from aiohttp import WSMsgType, web
 
 from simulator.commands import CommandError, Commands, checked_streams
-from simulator.connection import MOST_STREAMS, Connection
+from simulator.connection import MOST_STREAMS, Connection, Line
 from simulator.hub import Hub
 from simulator.messages import text_frame
 from simulator.pump import Pump
@@ -28,9 +29,11 @@ class Patience:
 class Sockets:
     """All WebSocket connections of the exchange."""
 
-    def __init__(self, hub: Hub, pump: Pump, patience: Patience) -> None:
-        """Let connections listen at `hub`, whose streams `pump` fills."""
-        self._hub, self._pump, self._patience = hub, pump, patience
+    def __init__(
+        self, hub: Hub, pump: Pump, patience: Patience, line: Callable[[asyncio.Transport], Line] = lambda it: it
+    ) -> None:
+        """Let connections listen at `hub`, whose streams `pump` fills; `line` makes the way to each client."""
+        self._hub, self._pump, self._patience, self._line = hub, pump, patience, line
         self._commands = Commands(self._listen, self._hub.leave)
 
     def routes(self) -> list[web.RouteDef]:
@@ -78,7 +81,7 @@ class Sockets:
         if not isinstance(transport, asyncio.Transport):
             return socket
         is_micro = request.query.get("timeUnit", "").upper() == "MICROSECOND"
-        connection = Connection(socket, transport, 1_000 if is_micro else 1)
+        connection = Connection(socket, self._line(transport), 1_000 if is_micro else 1)
         self._hub.join(connection)
         try:
             await self._talk(connection, request)

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 CHECKOUT = Path(__file__).parents[1]
 START_SECONDS = 30.0
@@ -17,14 +19,16 @@ STOP_SECONDS = 10.0
 class SimulatorProcess:
     """`python -m simulator --port 0 --json`, ready when the block begins and gone when it ends.
 
-    Options are those of the command: `SimulatorProcess(seed=7, speed=600, symbols=5, replay=folder)`.
+    Options are those of the command: `SimulatorProcess(seed=7, speed=600, symbols=5, faults=True)`.
     """
 
     def __init__(self, **options: object) -> None:
         """Keep the options; nothing is started yet."""
         options = {"port": 0, **options}
         self._arguments = [
-            text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))
+            text
+            for name, value in options.items()
+            for text in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
         ]
         self.ready: dict[str, object] = {}
 
@@ -74,6 +78,18 @@ class SimulatorProcess:
         """End it at once, as a crash would."""
         self.process.kill()
         self.process.wait(STOP_SECONDS)
+
+    def order(self, *faults: dict[str, object]) -> None:
+        """Let faults happen; it must run with `faults=True`."""
+        self._faults(json.dumps(faults).encode())
+
+    def told(self) -> dict[str, Any]:
+        """Return what it says of its faults."""
+        return self._faults(None)
+
+    def _faults(self, body: bytes | None) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.rest_url}/_faults", body, timeout=10) as answer:
+            return json.load(answer)
 
     def _first_line(self) -> str:
         assert self.process.stdout is not None

@@ -36,7 +36,20 @@ def test_help_names_every_option():
     assert result.returncode == 0
     assert all(
         f"--{name}" in result.stdout
-        for name in ("port", "host", "seed", "speed", "symbols", "replay", "start", "state", "json", "connection-hours")
+        for name in (
+            "port",
+            "host",
+            "seed",
+            "speed",
+            "symbols",
+            "replay",
+            "start",
+            "state",
+            "json",
+            "connection-hours",
+            "faults",
+            "scenario",
+        )
     )
 
 
