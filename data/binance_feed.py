@@ -167,8 +167,8 @@ class BinanceFeed:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(action)
 
-    def _on_repair(self, symbol: str, table: np.ndarray | None) -> None:
-        self._in_loop(lambda: self._take_repair(self._flows[symbol], table, time.monotonic()))
+    def _on_repair(self, symbol: str, table: np.ndarray | None, refused: int) -> None:
+        self._in_loop(lambda: self._take_repair(self._flows[symbol], table, refused))
 
     # What follows runs on the feed's own thread; nothing else touches the flows.
 
@@ -224,13 +224,13 @@ class BinanceFeed:
             flow.gap_since = first_ms, self._clock.now_ms()
             self._gaps_found += 1
 
-    def _take_repair(self, flow: CandleFlow, table: np.ndarray | None, now: float) -> None:
-        flow.is_repairing = False
+    def _take_repair(self, flow: CandleFlow, table: np.ndarray | None, refused: int) -> None:
+        flow.is_repairing, now = False, time.monotonic()
         if table is None or flow.last_ms is None:
             flow.postpone(now)
             return
         hole_ms, next_ms = flow.hole_ms, flow.last_ms + flow.interval_ms
-        ready = flow.take_repair(table, now)
+        ready = flow.take_repair(table, now, refused)
         self._slots.put(ready)
         self._count_gap(flow, any(is_repair for _, is_repair in ready), next_ms)
         if flow.is_missing:

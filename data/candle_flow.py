@@ -9,7 +9,8 @@ from utils.resilience import Backoff
 
 GRACE_SECONDS = 1.0  # the closing event may come a moment after the first of the next candle
 LATE_SECONDS = 10.0
-_SHORT_ANSWERS = 4  # so many answers without a candle, and the exchange does not have it
+_SHORT_ANSWERS = 4  # so many answers that show what is around a candle and not the candle: it does not exist
+_REFUSED_ANSWERS = 20  # so many when rows of them were refused: what is missing may be among those
 _MAX_HELD = 500  # more can be asked for again
 
 
@@ -37,7 +38,7 @@ class CandleFlow:
     is_unsure: bool = True  # the connection is new: did something close before it?
     _proven_ms: int = 0  # candles that open before this have closed
     _missing_since: float | None = None
-    _short_answers: int = 0
+    _short_answers: float = 0.0
     _held: dict[int, tuple[Candle, bool]] = field(default_factory=dict)
     _backoff: Backoff = field(default_factory=lambda: Backoff(0.5, 30.0, floor_seconds=0.25))
 
@@ -100,17 +101,20 @@ class CandleFlow:
             return True
         return market_ms - self.last_ms - 2 * self.interval_ms > LATE_SECONDS * 1_000 * speed
 
-    def take_repair(self, table: np.ndarray, now: float) -> list[tuple[Candle, bool]]:
-        """Take in what REST has since the last candle; return what is ready, as `take_closed` does."""
+    def take_repair(self, table: np.ndarray, now: float, refused: int = 0) -> list[tuple[Candle, bool]]:
+        """Take in what REST has since the last candle; return what is ready, as `take_closed` does.
+
+        `refused`: how many more rows the answer had that could not be believed.
+        """
         was_waiting = bool(self._held)
         for row in table.tolist():
             if self.last_ms is not None and row[0] > self.last_ms:
                 self._held.setdefault(row[0], (Candle(self.symbol, *row), True))
                 self._proven_ms = max(self._proven_ms, row[0] + self.interval_ms)
         ready = self._flush()
-        if self.is_missing:
-            self._short_answers += 1
-            if self._short_answers >= _SHORT_ANSWERS and self._held:
+        if self.is_missing and self.last_ms is not None and len(table) and table["open_ms"][-1] > self.last_ms:
+            self._short_answers += _SHORT_ANSWERS / _REFUSED_ANSWERS if refused else 1.0
+            if self._short_answers >= _SHORT_ANSWERS - 1e-9:
                 ready += self._step_over_hole()
         if ready or (self._held and not was_waiting):
             self._ask_anew()
@@ -141,12 +145,12 @@ class CandleFlow:
             if ready[-1][1]:
                 self.repaired_ms = self.last_ms
         if not self.is_missing:
-            self._missing_since, self._short_answers = None, 0
+            self._missing_since, self._short_answers = None, 0.0
         return ready
 
     def _step_over_hole(self) -> list[tuple[Candle, bool]]:
         next_ms = min(self._held)
         self.hole_ms = next_ms - self.interval_ms
         self.last_ms = self.repaired_ms = self.hole_ms
-        self._short_answers = 0
+        self._short_answers = 0.0
         return self._flush()

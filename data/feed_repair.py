@@ -15,8 +15,8 @@ from market.intervals import interval_ms
 _WORKERS = 3
 _FRESH_SECONDS = 2.0  # an exchange time older than this is asked for again
 
-# Called with the symbol and its closed candles, or None when the exchange gave no answer.
-OnAnswer = Callable[[str, np.ndarray | None], None]
+# Called with the symbol, its closed candles (None when the exchange gave no answer), and how many rows were refused.
+OnAnswer = Callable[[str, np.ndarray | None, int], None]
 
 
 class RepairCrew:
@@ -50,27 +50,28 @@ class RepairCrew:
     def _work(self) -> None:
         try:
             while (asked := self._asked.get()) is not None:
-                self._on_answer(asked[0], self._answer(*asked))
+                self._on_answer(asked[0], *self._answer(*asked))
         except BaseException as error:
             self._on_failure(error)
             raise
 
-    def _answer(self, symbol: str, from_ms: int) -> np.ndarray | None:
+    def _answer(self, symbol: str, from_ms: int) -> tuple[np.ndarray | None, int]:
         try:
             return self._closed_since(symbol, from_ms)
         except (SourceError, DataError):
-            return None
+            return None, 0
 
-    def _closed_since(self, symbol: str, from_ms: int) -> np.ndarray:
+    def _closed_since(self, symbol: str, from_ms: int) -> tuple[np.ndarray, int]:
         clock = self._rest.clock
         if clock.now_ms() - clock.stated_ms > _FRESH_SECONDS * 1_000 * clock.speed:
             self._rest.server_time_ms()
         until_ms = clock.stated_ms
-        pages = [np.empty(0, dtype=CANDLES)]
+        pages, refused_rows = [np.empty(0, dtype=CANDLES)], 0
         while from_ms + self._length_ms <= until_ms:
-            page, _ = self._rest.klines(symbol, self._interval, from_ms, until_ms, Priority.REPAIR)
+            page, refused = self._rest.klines(symbol, self._interval, from_ms, until_ms, Priority.REPAIR)
             pages.append(page)
+            refused_rows += refused.total()
             if len(page) < PAGE_CANDLES:
                 break
             from_ms = int(page["open_ms"][-1]) + self._length_ms
-        return np.concatenate(pages)
+        return np.concatenate(pages), refused_rows

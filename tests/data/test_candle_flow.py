@@ -103,6 +103,25 @@ def test_a_hole_for_ever_is_stepped_over_after_several_answers():
     assert not flow.is_gapped(warm_candles=2)
 
 
+def test_answers_that_do_not_show_what_follows_a_hole_prove_nothing():
+    flow = flow_from(0)
+    flow.take_closed(candle(3), now=0.0)
+
+    answers = [numbers(flow.take_repair(repair(), now=0.0)) for _ in range(30)]
+
+    assert answers == [[]] * 30
+    assert numbers(flow.take_repair(repair(1, 2), now=0.0)) == [1, 2, 3]
+
+
+def test_what_was_refused_is_not_taken_for_a_hole_too_soon():
+    flow = flow_from(0)
+    flow.take_closed(candle(2), now=0.0)
+
+    answers = [numbers(flow.take_repair(repair(2), now=0.0, refused=1)) for _ in range(20)]
+
+    assert answers == [[]] * 19 + [[2]]
+
+
 def test_one_answer_with_a_hole_is_not_believed():
     flow = flow_from(0)
     flow.take_closed(candle(4), now=0.0)
