@@ -102,6 +102,7 @@ class Optimizer:
     def _history(self, source: "Source") -> int:
         from data.binance_rest import BinanceRest
         from data.candle_store import CandleStore
+        from data.damage import heal
         from data.database import open_database
         from data.symbol_choice import select_symbols
         from engine.history import fetch_history
@@ -110,7 +111,9 @@ class Optimizer:
             rest = BinanceRest(source.rest_url)
             market_ms = rest.server_time_ms()
             symbols = [symbol.name for symbol in select_symbols(rest, self._config.SYMBOLS)]
-            store = CandleStore(open_database(self._config.INSTANCE_DIR / f"{source.venue}.db"), self._config.INTERVAL)
+            path = self._config.INSTANCE_DIR / f"{source.venue}.db"
+            heal(path)
+            store = CandleStore(open_database(path), self._config.INTERVAL)
             cold, filled = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
             warm, _ = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
             rest.close()

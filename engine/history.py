@@ -11,6 +11,10 @@ from data.data_fetcher import Filled, back_fill
 from features.feature_engineering import WARMUP
 from market.intervals import DAY_MS, HOUR_MS, floor_to
 
+# What a made-up market keeps beyond the longest horizon, in days of its own time.
+LEDGER_DAYS = 30
+SPARE_DAYS = 7  # besides HISTORY_DAYS of candles
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpan:
@@ -34,6 +38,13 @@ def history_start_ms(config: Config, market_ms: int) -> int:
 def warm_up_ms(config: Config) -> int:
     """Return the span before a training's first row that warms its features."""
     return floor_to((WARMUP + 1) * config.interval_ms + HOUR_MS, config.interval_ms)
+
+
+def kept_from_ms(config: Config, market_ms: int) -> tuple[int, int]:
+    """Return from when on a made-up market keeps its candles, and its ledger rows: the older ones may go."""
+    longest_ms = max(config.horizon_ms.values())
+    candles_ms = history_start_ms(config, market_ms) - longest_ms - SPARE_DAYS * DAY_MS
+    return candles_ms, market_ms - longest_ms - LEDGER_DAYS * DAY_MS
 
 
 def fetch_history(

@@ -15,10 +15,11 @@ from data.damage import heal
 from data.database import open_database
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
+from data.retention import let_go
 from data.symbol_choice import select_symbols
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
-from engine.history import fetch_history
+from engine.history import fetch_history, kept_from_ms
 from engine.loop import Loop, Stores
 from engine.patience import Patience
 from engine.serving import Serving
@@ -26,6 +27,7 @@ from engine.source import Source
 from engine.tools import Upkeep
 from features.feature_engineering import COLUMNS, WARMUP
 from market.errors import ConfigError, MarketError, SourceUnavailable
+from market.intervals import HOUR_MS
 from market.symbols import Symbol
 from utils.datagrams import Postman
 from utils.file_operations import write_atomically
@@ -81,6 +83,7 @@ class House:
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
+        self._let_go_at_ms = 0
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
     def run(self) -> None:
@@ -167,10 +170,21 @@ class House:
         self._loop.run(lambda: self._between(forecaster), self._stopped)
 
     def _between(self, forecaster: Forecaster) -> None:
-        """Look after models and memory between two slots."""
-        self._serving.tend(self._rest.clock.now_ms())
+        """Look after models, memory and the disk between two slots."""
+        market_ms = self._rest.clock.now_ms()
+        self._serving.tend(market_ms)
+        self._let_go(market_ms)
         forecaster.served = self._serving.served
         self._upkeep.tend()
+
+    def _let_go(self, market_ms: int) -> None:
+        """Once an hour of a made-up market, delete its oldest rows; the real one's record is kept."""
+        if self._source.market != "simulated" or market_ms < self._let_go_at_ms:
+            return
+        self._let_go_at_ms = market_ms + HOUR_MS
+        kept = kept_from_ms(self._config, market_ms)
+        names = [symbol.name for symbol in self._symbols]
+        self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, *kept)
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

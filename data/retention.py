@@ -1,0 +1,34 @@
+"""Let go of the oldest days of a market that is made up: its growth on disk has an end."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from data.database import transaction
+from market.intervals import interval_ms
+
+_ROWS_AT_ONCE = 2_000  # in one transaction, so that the live loop waits milliseconds for its turn
+_CANDLES = "DELETE FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms < ?"
+_INPUTS = "DELETE FROM prediction_inputs WHERE candle_open_ms < ? AND interval = ?"
+_PREDICTIONS = """
+    DELETE FROM predictions WHERE seq IN (
+        SELECT seq FROM predictions WHERE made_ms < ? AND interval = ? AND state != 'open' LIMIT ?)"""
+
+
+def let_go(engine: Engine, interval: str, symbols: Sequence[str], candles_ms: int, ledger_ms: int) -> int:
+    """Delete candles that open before `candles_ms` and ledger rows made before `ledger_ms`; return how many rows.
+
+    Rows without an outcome stay, and so do the sums that skill is made of.
+    """
+    gone, length_ms = 0, interval_ms(interval)
+    for symbol in symbols:
+        with transaction(engine) as connection:
+            gone += connection.exec_driver_sql(_CANDLES, (symbol, length_ms, candles_ms)).rowcount
+    with transaction(engine) as connection:
+        connection.exec_driver_sql(_INPUTS, (ledger_ms - length_ms, interval))
+    while True:
+        with transaction(engine) as connection:
+            part = connection.exec_driver_sql(_PREDICTIONS, (ledger_ms, interval, _ROWS_AT_ONCE)).rowcount
+        gone += part
+        if part < _ROWS_AT_ONCE:
+            return gone
