@@ -15,20 +15,19 @@ _PREDICTIONS = """
         SELECT seq FROM predictions WHERE made_ms < ? AND interval = ? AND state != 'open' LIMIT ?)"""
 
 
-def let_go(engine: Engine, interval: str, symbols: Sequence[str], candles_ms: int, ledger_ms: int) -> int:
-    """Delete candles that open before `candles_ms` and ledger rows made before `ledger_ms`; return how many rows.
+def let_go(engine: Engine, interval: str, symbols: Sequence[str], before_ms: int) -> int:
+    """Delete candles that open, and ledger rows that were made, before that moment; return how many.
 
     Rows without an outcome stay, and so do the sums that skill is made of.
     """
-    gone, length_ms = 0, interval_ms(interval)
-    for symbol in symbols:
-        with transaction(engine) as connection:
-            gone += connection.exec_driver_sql(_CANDLES, (symbol, length_ms, candles_ms)).rowcount
+    length_ms = interval_ms(interval)
     with transaction(engine) as connection:
-        connection.exec_driver_sql(_INPUTS, (ledger_ms - length_ms, interval))
+        series = [(symbol, length_ms, before_ms) for symbol in symbols]
+        gone = connection.exec_driver_sql(_CANDLES, series).rowcount if series else 0
+        connection.exec_driver_sql(_INPUTS, (before_ms - length_ms, interval))
     while True:
         with transaction(engine) as connection:
-            part = connection.exec_driver_sql(_PREDICTIONS, (ledger_ms, interval, _ROWS_AT_ONCE)).rowcount
+            part = connection.exec_driver_sql(_PREDICTIONS, (before_ms, interval, _ROWS_AT_ONCE)).rowcount
         gone += part
         if part < _ROWS_AT_ONCE:
             return gone

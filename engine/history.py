@@ -11,9 +11,7 @@ from data.data_fetcher import Filled, back_fill
 from features.feature_engineering import WARMUP
 from market.intervals import DAY_MS, HOUR_MS, floor_to
 
-# What a made-up market keeps beyond the longest horizon, in days of its own time.
-LEDGER_DAYS = 30
-SPARE_DAYS = 7  # besides HISTORY_DAYS of candles
+SPARE_DAYS = 7  # that a made-up market keeps besides HISTORY_DAYS and the longest horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,12 @@ def warm_up_ms(config: Config) -> int:
     return floor_to((WARMUP + 1) * config.interval_ms + HOUR_MS, config.interval_ms)
 
 
-def kept_from_ms(config: Config, market_ms: int) -> tuple[int, int]:
-    """Return from when on a made-up market keeps its candles, and its ledger rows: the older ones may go."""
-    longest_ms = max(config.horizon_ms.values())
-    candles_ms = history_start_ms(config, market_ms) - longest_ms - SPARE_DAYS * DAY_MS
-    return candles_ms, market_ms - longest_ms - LEDGER_DAYS * DAY_MS
+def kept_from_ms(config: Config, market_ms: int) -> int:
+    """Return from when on a made-up market keeps its candles and ledger rows.
+
+    That is longer than a training may replay: rows that were let go must not be written, and counted, again.
+    """
+    return history_start_ms(config, market_ms) - max(config.horizon_ms.values()) - SPARE_DAYS * DAY_MS
 
 
 def fetch_history(

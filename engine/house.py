@@ -182,9 +182,8 @@ class House:
         if self._source.market != "simulated" or market_ms < self._let_go_at_ms:
             return
         self._let_go_at_ms = market_ms + HOUR_MS
-        kept = kept_from_ms(self._config, market_ms)
-        names = [symbol.name for symbol in self._symbols]
-        self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, *kept)
+        names, before_ms = [symbol.name for symbol in self._symbols], kept_from_ms(self._config, market_ms)
+        self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

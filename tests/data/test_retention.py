@@ -46,11 +46,11 @@ def test_old_rows_go_and_what_skill_is_made_of_stays(engine):
     ledger.score(START + 40 * STEP)
     skill = engine.connect().exec_driver_sql("SELECT sum(n) FROM skill_blocks").scalar()
 
-    gone = let_go(engine, "5m", ["BTCUSDT"], START + 10 * STEP, START + 21 * STEP)
+    gone = let_go(engine, "5m", ["BTCUSDT"], START + 21 * STEP)
 
     rows, _ = ledger.ledger(limit=100)
-    assert gone == 10 + 20
-    assert candles.load("BTCUSDT")["open_ms"][0] == START + 10 * STEP
+    assert gone == 21 + 20
+    assert candles.load("BTCUSDT")["open_ms"][0] == START + 21 * STEP
     assert len(rows) == 20
     assert ledger.row(rows[-1]["id"])["inputs"] == {"rsi": 1.0}
     assert engine.connect().exec_driver_sql("SELECT sum(n) FROM skill_blocks").scalar() == skill > 20
@@ -60,5 +60,5 @@ def test_rows_without_an_outcome_stay(engine):
     ledger = PredictionStore(engine, "simulated", "5m", ["rsi"])
     ledger.publish([predicted(0)])
 
-    assert let_go(engine, "5m", ["BTCUSDT"], START, START + 100 * STEP) == 0
+    assert let_go(engine, "5m", ["BTCUSDT"], START + 100 * STEP) == 0
     assert len(ledger.ledger(limit=10)[0]) == 1
