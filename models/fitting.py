@@ -71,8 +71,8 @@ def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
         return None
     chosen = balanced(training, job.outcomes.horizon_candles)
     estimator = family.fit(training.rows[chosen], training.up[chosen], None, settings.seed, settings.threads)
-    forest = family.flatten(estimator)
-    raw = forest.probability(later.rows)
+    form = family.flatten(estimator)
+    raw = form.probability(later.rows)
     calibration = calibrate(raw, later.up, later.times, job.block_candles)
     probability = calibration.probability(raw)
     model = ServedModel(
@@ -84,7 +84,7 @@ def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
         features=job.panel.columns,
         scale_column=job.panel.scale_column,
         coverage=settings.coverage,
-        forest=forest,
+        form=form,
         calibration=calibration,
         move=fit_move(probability, later.moves, later.times, job.block_candles, settings.coverage),
     )

@@ -1,6 +1,7 @@
 """Lay a trained tree out level by level, thresholds rounded so that no decision changes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,22 @@ def forest_of(trees: list[Tree], feature_count: int, weight: float, bias: float,
     return Forest(np.concatenate(parts), starts, feature_count, weight, bias, is_logit)
 
 
+def forest_of_shares(trees: list[Any], feature_count: int) -> Forest:
+    """Return scikit-learn's trees of two classes as one forest: the mean over trees of the share of up in the leaf."""
+    return forest_of([_tree_of_shares(tree) for tree in trees], feature_count, 1.0 / len(trees), 0.0, is_logit=False)
+
+
 def round_down(thresholds: np.ndarray) -> np.ndarray:
     """Return the largest float32 at or below each threshold: `x <= threshold` stays the same for every float32 x."""
     rounded = thresholds.astype(np.float32)
     is_above = rounded.astype(np.float64) > thresholds
     result: np.ndarray = np.where(is_above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
     return result
+
+
+def _tree_of_shares(tree: Any) -> Tree:
+    shares = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
+    return Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, shares)
 
 
 def _nodes(tree: Tree, feature_count: int) -> np.ndarray:

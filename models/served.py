@@ -9,10 +9,11 @@ import numpy as np
 from market.errors import ModelError
 from models.array_file import pack
 from models.calibration import Calibration, calibration_from
-from models.forest import BLOCK_ROWS, Forest, forest_from
+from models.forest import BLOCK_ROWS
 from models.moves import Move, move_from
 from models.panel import usual_move_bps
 from models.scores import Scores
+from models.serving_form import ServingForm, form_from
 
 LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
 
@@ -29,20 +30,20 @@ class ServedModel:
     features: tuple[str, ...]
     scale_column: str
     coverage: float
-    forest: Forest
+    form: ServingForm
     calibration: Calibration
     move: Move
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together."""
-        if len(self.features) != self.forest.feature_count or self.scale_column not in self.features:
+        if len(self.features) != self.form.feature_count or self.scale_column not in self.features:
             raise ModelError(
-                f"model {self.id} names {len(self.features)} features, its forest has {self.forest.feature_count}"
+                f"model {self.id} names {len(self.features)} features, its numbers are for {self.form.feature_count}"
             )
 
     def predict(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
         """Return the scores of rows (n, features) float64; a row with a hole gets nan, never a guess."""
-        probability = self.calibration.probability(self.forest.probability(rows, block_rows))
+        probability = self.calibration.probability(self.form.probability(rows, block_rows))
         scale = usual_move_bps(rows[:, self.features.index(self.scale_column)], self.horizon_candles)
         expected = self.move.expected(probability)
         low = np.maximum((expected - self.move.half_width) * scale, LOWEST_RETURN_BPS)
@@ -50,7 +51,7 @@ class ServedModel:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every number that makes this model, for a file."""
-        return {**self.forest.arrays(), **self.calibration.arrays(), **self.move.arrays()}
+        return {**self.form.arrays(), **self.calibration.arrays(), **self.move.arrays()}
 
     def facts(self) -> dict[str, object]:
         """Return what the numbers mean, for the manifest beside the file."""
@@ -81,7 +82,7 @@ def served_from(facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -
         features=tuple(str(feature) for feature in features),
         scale_column=str(facts["scale_column"]),
         coverage=float(str(facts["coverage"])),
-        forest=forest_from(arrays),
+        form=form_from(arrays),
         calibration=calibration_from(str(facts["calibration"]), arrays),
         move=move_from(arrays),
     )

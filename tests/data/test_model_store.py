@@ -266,5 +266,5 @@ def test_a_large_model_is_mapped_not_copied(folder, trained, monkeypatch):
 
     model = ModelStore(folder).load(trained.model.id)
 
-    assert not model.forest.nodes.flags.owndata
+    assert not model.form.nodes.flags.owndata
     assert model.predict(np.array([trained.check_row])).probability_up[0] == trained.check_probability

@@ -141,7 +141,7 @@ def test_tells_how_far_it_is(market):
         market, "5m", "1h", HORIZON, replace(SETTINGS, max_rows=2_000), lambda done, total: told.append((done, total))
     )
 
-    assert told == [(0, 6), (2, 6), (4, 6), (6, 6)]
+    assert told == [(0, 12), (4, 12), (8, 12), (12, 12)]
 
 
 def test_training_rows_rise_as_often_as_they_fall_in_every_block():

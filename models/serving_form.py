@@ -1,0 +1,35 @@
+"""What every trained estimator becomes before it serves: flat numbers that turn rows into probabilities."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from models.forest import forest_from
+from models.linear import linear_from
+
+
+class ServingForm(Protocol):
+    """Numbers without an estimator behind them; immutable, and refused when they could not serve."""
+
+    @property
+    def feature_count(self) -> int:
+        """Return how many columns a row must have."""
+        ...
+
+    def probability(self, rows: np.ndarray, block_rows: int = ...) -> np.ndarray:
+        """Return the probability of up for each of the rows (n, features), float64; nan for a row with a hole."""
+        ...
+
+    def widened(self, columns: Sequence[int], feature_count: int) -> "ServingForm":
+        """Return the same model for rows of `feature_count` columns, of which it looks at `columns` only."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything that makes this form, for a file."""
+        ...
+
+
+def form_from(arrays: Mapping[str, np.ndarray]) -> ServingForm:
+    """Return the form kept in `arrays`; ModelError names what is missing or cannot be."""
+    return linear_from(arrays) if "linear" in arrays else forest_from(arrays)
