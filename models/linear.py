@@ -46,7 +46,7 @@ class Linear:
         with np.errstate(over="ignore", invalid="ignore"):
             rounded = rows.astype(np.float32).astype(np.float64)
         center, scale, weight = self.table
-        is_whole: np.ndarray = np.isfinite(rounded).all(axis=1)
+        is_whole = np.asarray(np.isfinite(rounded).all(axis=1))
         held = np.clip((np.where(is_whole[:, None], rounded, center) - center) / scale, -self.limit, self.limit)
         # Column by column: a matrix product sums one row in another order than many.
         scores = np.full(len(rows), self.bias)
