@@ -14,6 +14,7 @@ from config import Config, config_or_exit
 from data.candle_store import CandleStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.fit_shelf import FitShelf
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
@@ -23,6 +24,7 @@ from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason
+from models.fit_memory import FitMemory
 from models.fitting import TrainingSettings
 from models.panel import Panel
 from models.training import TrainedHorizon, train_horizon
@@ -93,11 +95,12 @@ class Training:
         self._progress.step("computing features")
         panel = build_panel(self._config, self._candles, self._span)
         replay_candles = self._replay_candles(panel)
+        memory = FitMemory(panel, FitShelf(self._config.INSTANCE_DIR / "fits"))
         trained = []
         for horizon in self._horizons:
             self._progress.step(f"training {horizon.name}")
             try:
-                trained.append((horizon, self._train(panel, horizon, replay_candles)))
+                trained.append((horizon, self._train(panel, horizon, replay_candles, memory)))
             except ModelError as error:
                 logger.warning("horizon not trained horizon=%s reason=%s", horizon.name, error)
                 self._progress.failures.append(str(error))
@@ -108,10 +111,10 @@ class Training:
         self._progress.end()
         return self._progress.failures
 
-    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
+    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
         settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
-        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
+        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, memory=memory)
         self._models.save(trained, self._venue, (self._span.start_ms, self._span.cut_ms), definition_hash())
         return trained
 

@@ -1,17 +1,20 @@
 """Fit one family on one split: train on the past, calibrate on what came later, measure on what came later still."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from models import families
-from models.calibration import calibrate, halves, losses
+from models.calibration import ISOTONIC, PLATT, calibrate, calibration_from, halves, losses
 from models.clusters import blocks_of, mean_and_error
-from models.moves import fit_move
+from models.fit_memory import FitMemory
+from models.moves import fit_move, move_from
 from models.panel import Outcomes, Panel, Sample, sample
 from models.scores import Scores
 from models.served import ServedModel, content_id
+from models.serving_form import ServingForm, form_from
 from models.validation import Split
 
 FIRST_CHOICE = "random_forest"
@@ -19,6 +22,9 @@ MIN_ROWS = 200  # labelled rows in training, and half as many in calibration
 MIN_BLOCK_CANDLES = 24  # features change slowly: rows closer than this are one piece of evidence
 EVEN_ROWS = 100.0  # a block is believed to go one way only as far as its rows outnumber these even ones
 TIE_LOSS = 1e-4  # log-loss by which a family must be better than the first choice
+_TEACHING = ("models.fitting", "models.panel", "models.clusters", "models.forest", "models.linear", "models.flattening")
+_CALIBRATING = ("models.calibration", "models.moves")
+_KINDS = (PLATT, ISOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +49,95 @@ class Job:
     interval: str
     horizon: str
     settings: TrainingSettings
+    memory: FitMemory
 
     @property
     def block_candles(self) -> int:
         """Return the length of a piece of time that counts as one observation."""
         return max(self.outcomes.horizon_candles, MIN_BLOCK_CANDLES)
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Return the names of the families that compete."""
+        return self.settings.families or tuple(families)
+
+    def known_span(self, span: range) -> range:
+        """Return the candles that decide the rows of a span and their outcomes."""
+        return range(span.start, min(span.stop + self.outcomes.horizon_candles, len(self.panel.open_ms)))
+
+
+class Past:
+    """What one split of a job may be learnt from; rows are gathered when first asked for."""
+
+    def __init__(self, job: Job, split: Split) -> None:
+        """Look at the candles of `split` only."""
+        self.job = job
+        self.split = split
+
+    @cached_property
+    def training(self) -> Sample:
+        """Return the rows to train on."""
+        return sample(self.job.panel, self.job.outcomes, self.split.training, self.job.settings.max_rows)
+
+    @cached_property
+    def later(self) -> Sample:
+        """Return the rows to calibrate on."""
+        return sample(self.job.panel, self.job.outcomes, self.split.calibration, self.job.settings.max_rows)
+
+    @cached_property
+    def is_enough(self) -> bool:
+        """Return whether there are rows of both outcomes to train on and to calibrate on."""
+        return _is_enough(self.training, MIN_ROWS) and _is_enough(self.later, MIN_ROWS // 2)
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Return which training rows a fit sees, some of them twice."""
+        return balanced(self.training, self.job.outcomes.horizon_candles)
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a family made of the training rows: the form that serves and, when it was fitted now, its estimator."""
+
+    key: str  # of all that decided it
+    form: ServingForm
+    estimator: Any = None
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A calibrated model and the estimator it came from."""
+    """A calibrated model and where it came from."""
 
     model: ServedModel
-    estimator: Any
-    split: Split
-    rows: int
+    past: Past = field(repr=False)
     late_losses: np.ndarray  # of the later calibration rows, under a calibration by the earlier ones only
     late_times: np.ndarray
 
 
-def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
+def fit(past: Past, family_name: str) -> Fitted | None:
     """Return a calibrated model of one family, or None when its past holds too few rows or one outcome only."""
-    settings, family = job.settings, families[family_name]
-    training = sample(job.panel, job.outcomes, split.training, settings.max_rows)
-    later = sample(job.panel, job.outcomes, split.calibration, settings.max_rows)
-    if not _is_enough(training, MIN_ROWS) or not _is_enough(later, MIN_ROWS // 2):
+    key = _teaching_key(past, family_name)
+    arrays = past.job.memory.recall(key, lambda: taught(past, family_name).form.arrays() if past.is_enough else None)
+    return None if arrays is None else calibrated(past, family_name, Taught(key, form_from(arrays)))
+
+
+def taught(past: Past, family_name: str) -> Taught:
+    """Return what a family makes of the training rows now, with the estimator."""
+    settings, rows = past.job.settings, past.training
+    family, chosen = families[family_name], past.chosen
+    estimator = family.fit(rows.rows[chosen], rows.up[chosen], None, settings.seed, settings.threads)
+    return Taught(_teaching_key(past, family_name), family.flatten(estimator), estimator)
+
+
+def calibrated(past: Past, family_name: str, taught: Taught) -> Fitted | None:
+    """Return the served model around what was taught, calibrated and measured on the later rows, if they are enough."""
+    job, settings = past.job, past.job.settings
+    key = job.memory.key(
+        _CALIBRATING, (job.known_span(past.split.calibration),), taught.key, settings.coverage, job.block_candles
+    )
+    arrays = job.memory.recall(key, lambda: _measured(past, taught.form) if past.is_enough else None)
+    if arrays is None:
         return None
-    chosen = balanced(training, job.outcomes.horizon_candles)
-    estimator = family.fit(training.rows[chosen], training.up[chosen], None, settings.seed, settings.threads)
-    form = family.flatten(estimator)
-    raw = form.probability(later.rows)
-    calibration = calibrate(raw, later.up, later.times, job.block_candles)
-    probability = calibration.probability(raw)
     model = ServedModel(
         id="",
         kind=family_name,
@@ -84,12 +147,12 @@ def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
         features=job.panel.columns,
         scale_column=job.panel.scale_column,
         coverage=settings.coverage,
-        form=form,
-        calibration=calibration,
-        move=fit_move(probability, later.moves, later.times, job.block_candles, settings.coverage),
+        form=taught.form,
+        calibration=calibration_from(_KINDS[int(arrays["kind"][0])], arrays),
+        move=move_from(arrays),
     )
-    late_losses, late_times = _late_losses(raw, later, job.block_candles)
-    return Fitted(replace(model, id=content_id(model)), estimator, split, len(training), late_losses, late_times)
+    late_times = arrays["late_times"] + past.split.calibration.start
+    return Fitted(replace(model, id=content_id(model)), past, arrays["late_losses"], late_times)
 
 
 def balanced(training: Sample, block_candles: int) -> np.ndarray:
@@ -129,9 +192,33 @@ def _is_enough(rows: Sample, min_rows: int) -> bool:
     return len(rows) >= min_rows and bool(rows.up.any()) and not bool(rows.up.all())
 
 
+def _teaching_key(past: Past, family_name: str) -> str:
+    job, settings = past.job, past.job.settings
+    modules = (*_TEACHING, type(families[family_name]).__module__)
+    parameters = (family_name, job.outcomes.horizon_candles, settings.max_rows, settings.seed)
+    return job.memory.key(modules, (job.known_span(past.split.training),), *parameters)
+
+
+def _measured(past: Past, form: ServingForm) -> dict[str, np.ndarray]:
+    """Return calibration, move and the losses of the later rows, as arrays."""
+    job, later = past.job, past.later
+    raw = form.probability(later.rows)
+    calibration = calibrate(raw, later.up, later.times, job.block_candles)
+    probability = calibration.probability(raw)
+    move = fit_move(probability, later.moves, later.times, job.block_candles, job.settings.coverage)
+    late_losses, late_times = _late_losses(raw, later, job.block_candles)
+    return {
+        **calibration.arrays(),
+        "kind": np.array([_KINDS.index(calibration.kind)]),
+        **move.arrays(),
+        "late_losses": late_losses,
+        "late_times": late_times - past.split.calibration.start,
+    }
+
+
 def _late_losses(raw: np.ndarray, later: Sample, block_candles: int) -> tuple[np.ndarray, np.ndarray]:
     early, late = halves(later.times, block_candles)
     if not early.any() or not late.any():
-        return np.zeros(1), np.zeros(1, np.int64)
+        return np.zeros(1), np.full(1, later.times[0])
     calibration = calibrate(raw[early], later.up[early], later.times[early], block_candles)
     return losses(calibration.probability(raw[late]), later.up[late]), later.times[late]
