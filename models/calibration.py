@@ -169,7 +169,8 @@ def _fit_steps(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: 
     rates = base + (np.array([up[step].mean() for step in steps]) - base) * (1.0 - STEP_PRIOR_ROWS / worth)
     base_log_odds = _log_odds(np.array(base)).item()
     shift = towards(0.0, BASE_SPREAD**2, base_log_odds, (error / noise) ** 2) - base_log_odds
-    knots, kept = np.unique([x[step].mean() for step in steps], return_index=True)
+    # Means of equal scores differ in the last bit, in either direction.
+    knots, kept = np.unique(np.maximum.accumulate([x[step].mean() for step in steps]), return_index=True)
     log_odds = (_log_odds(_monotone(rates, worth)) + shift)[kept]
     if len(knots) == 1:
         knots, log_odds = knots + np.array([-1e-3, 1e-3]), log_odds.repeat(2)
