@@ -23,11 +23,11 @@ from engine.serving import MODEL_LIFE_MS
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
 from models.fit_memory import FitMemory
-from models.fitting import TrainingSettings
 from models.panel import Panel
-from models.training import TrainedHorizon, train_horizon
+from models.training import TrainedHorizon, TrainingSettings, train_horizon
 from utils.file_operations import write_atomically
 from utils.logs import set_up_logging
 from utils.processes import lower_priority
@@ -38,6 +38,7 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
+HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -113,7 +114,13 @@ class Training:
 
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
+        settings = TrainingSettings(
+            replay_candles=replay_candles,
+            max_rows=ROWS_A_FIT,
+            threads=THREADS,
+            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
+            cost_bps=self._config.cost_bps,
+        )
         trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, memory=memory)
         self._models.save(trained, self._venue, (self._span.start_ms, self._span.cut_ms), definition_hash())
         return trained

@@ -59,6 +59,12 @@ class Forest:
         scores = _sum_leaves(rows, self.nodes, self.starts, block_rows, self.weight, self.bias)
         return logistic(scores) if self.is_logit else scores
 
+    def first_trees(self, count: int) -> "Forest":
+        """Return the forest of the first `count` trees: fewer shares to average, or a boosting that stopped earlier."""
+        end = int(self.starts[count])
+        weight = self.weight * (1.0 if self.is_logit else (len(self.starts) - 1) / count)
+        return replace(self, nodes=self.nodes[:end], starts=self.starts[: count + 1], weight=weight)
+
     def widened(self, columns: Sequence[int], feature_count: int) -> "Forest":
         """Return the same forest for rows of `feature_count` columns, of which it looks at `columns` only."""
         places = np.array([*columns, feature_count], np.uint32)  # the last is that of the leaves

@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 
 from market.errors import ModelError
+from models.cost_moves import CostRecord, cost_record
+from models.final_fit import Choices, Final, final_fit
 from models.fit_memory import FitMemory
-from models.fitting import (
-    FIRST_CHOICE,
-    MIN_ROWS,
-    TIE_LOSS,
-    Fitted,
-    Job,
-    Past,
-    TrainingSettings,
-    best_of,
-    calibrated,
-    fit,
-    predict,
-    taught,
-)
+from models.job import Job, Past, TrainingSettings
 from models.panel import Outcomes, Panel, outcomes_of
-from models.scores import Record, Scores, record_of
+from models.scores import Record, Scores
 from models.served import ServedModel
 from models.validation import Split, needed_candles, split_before, walk_forward
+from models.walk import Walk, walk_through
 
 __all__ = ["Fold", "TrainedHorizon", "TrainingSettings", "train_horizon"]
 
@@ -45,8 +35,10 @@ class TrainedHorizon:
     """The model to serve, the estimator it came from, and the honest record of both."""
 
     model: ServedModel
-    estimator: Any
+    estimator: Any  # None where the leaves of older trees were counted anew
     records: dict[str, Record]  # walk-forward, by family
+    cost_record: CostRecord | None  # walk-forward, of the size of moves
+    choices: Choices
     folds: list[Fold]
     training_ms: tuple[int, int]  # open times of the first and last training candle
     calibration_ms: tuple[int, int]
@@ -54,28 +46,6 @@ class TrainedHorizon:
     rows: int
     check_row: list[float]
     check_probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the model of one family said of the test span of its split."""
-
-    fitted: Fitted
-    scores: Scores
-
-    @property
-    def span(self) -> range:
-        """Return the candles it was asked about."""
-        return self.fitted.past.split.test
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """All that was said on the way through the past, fold by fold."""
-
-    told: dict[str, list[Told]]  # by family
-    chosen: list[Told]  # by the family that was trusted at the time
-    records: dict[str, Record]  # by family, of those with a scored row
 
 
 def train_horizon(
@@ -97,26 +67,9 @@ def train_horizon(
     splits = walk_forward(first, range(cut - settings.replay_candles, cut), horizon_candles, settings.folds)
     total = (len(splits) + 1) * len(job.families)
     walk = walk_through(job, splits, lambda done: on_progress(done, total))
-    served, estimator = _final_fit(Past(job, final), walk)
+    trained = _trained(final_fit(Past(job, final), walk), walk)
     on_progress(total, total)
-    return _trained(served, estimator, walk)
-
-
-def walk_through(job: Job, splits: list[Split], on_progress: Callable[[int], None] = lambda done: None) -> Walk:
-    """Return what every family said of each split's test, told by what lay before it; `on_progress` hears the fits."""
-    told: dict[str, list[Told]] = {name: [] for name in job.families}
-    chosen: list[Told] = []
-    for number, split in enumerate(splits):
-        on_progress(number * len(told))
-        past = Past(job, split)
-        candidates = {name: fitted for name in told if (fitted := fit(past, name)) is not None}
-        for name, fitted in candidates.items():
-            told[name].append(Told(fitted, predict(job.panel, fitted.model, split.test)))
-        if candidates:
-            chosen.append(told[best_of(candidates, job.block_candles)][-1])
-    on_progress(len(splits) * len(told))
-    records = {name: record for name in told if (record := _record(job, told[name])) is not None}
-    return Walk(told, chosen, records)
+    return trained
 
 
 def _first_candle(outcomes: Outcomes) -> int:
@@ -137,44 +90,8 @@ def _final_split(job: Job, first: int, cut: int) -> Split:
         ) from error
 
 
-def _record(job: Job, told: list[Told]) -> Record | None:
-    """Return how one family did over all folds; None when it has no scored row."""
-    if not told:
-        return None
-    spans = [told_once.span for told_once in told]
-    returns = [job.outcomes.return_bps[:, span.start : span.stop].ravel() for span in spans]
-    columns = zip(*(told_once.scores.columns() for told_once in told), strict=True)
-    joined = Scores(*(np.concatenate([part.ravel() for part in column]) for column in columns))
-    return record_of(joined, np.concatenate(returns))
-
-
-def _final_fit(past: Past, walk: Walk) -> tuple[Fitted, Any]:
-    """Return the model to serve: of the family with the best record, or best on later rows where there is none.
-
-    It is fitted anew, for its estimator is kept and the memory holds none.
-    """
-    job = past.job
-    if not past.is_enough:
-        raise ModelError(
-            f"{job.horizon} on {job.interval} has fewer than {MIN_ROWS} labelled rows of both outcomes over "
-            f"{len(job.panel.symbols)} symbols: raise HISTORY_DAYS or add symbols"
-        )
-    names = [_best_recorded(walk.records)] if walk.records else list(walk.told)
-    made = {name: taught(past, name) for name in names}
-    candidates = {name: fitted for name in names if (fitted := calibrated(past, name, made[name])) is not None}
-    best = best_of(candidates, job.block_candles)
-    return candidates[best], made[best].estimator
-
-
-def _best_recorded(records: dict[str, Record]) -> str:
-    """Return the family with the lowest log-loss; a tie goes to the first choice."""
-    best = min(records, key=lambda name: records[name].log_loss)
-    first = records.get(FIRST_CHOICE)
-    return FIRST_CHOICE if first is not None and first.log_loss <= records[best].log_loss + TIE_LOSS else best
-
-
-def _trained(served: Fitted, estimator: Any, walk: Walk) -> TrainedHorizon:
-    model, past = served.model, served.past
+def _trained(final: Final, walk: Walk) -> TrainedHorizon:
+    model, past = final.fitted.model, final.fitted.past
     job, open_ms = past.job, past.job.panel.open_ms
     folds = [
         Fold(f"{model.id}-w{number}", told.span.start, told.span.stop - 1, told.scores)
@@ -184,8 +101,10 @@ def _trained(served: Fitted, estimator: Any, walk: Walk) -> TrainedHorizon:
     check_row = job.panel.features[symbol, candle].astype(np.float64)
     return TrainedHorizon(
         model=model,
-        estimator=estimator,
+        estimator=final.estimator,
         records=walk.records,
+        cost_record=cost_record([told.fitted.past for told in walk.chosen]),
+        choices=final.choices,
         folds=folds,
         training_ms=_span_ms(open_ms, past.split.training),
         calibration_ms=_span_ms(open_ms, past.split.calibration),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from market.errors import ModelError
-from models.fitting import balanced
+from models.job import balanced
 from models.panel import Sample, outcomes_of
 from models.scores import Scores, record_of
 from models.training import TrainingSettings, train_horizon

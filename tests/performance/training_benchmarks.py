@@ -9,10 +9,10 @@ import numpy as np
 
 from data.fit_shelf import FitShelf
 from models.fit_memory import FitMemory
-from models.fitting import Job, TrainingSettings
+from models.job import Job, TrainingSettings
 from models.panel import outcomes_of
-from models.training import walk_through
 from models.validation import walk_forward
+from models.walk import walk_through
 from tests.models.synthetic import synthetic_panel
 
 RETRAINS = 28
