@@ -7,7 +7,7 @@ import pytest
 
 from models.fit_memory import FitMemory
 from models.fitting import TIE_LOSS
-from models.job import Job
+from models.job import Job, Past
 from models.panel import outcomes_of
 from models.training import TrainingSettings, train_horizon
 from models.trials import smallest, try_fewer_columns, try_newer_leaves
