@@ -8,6 +8,7 @@ from market.predictions import Prediction
 from utils.times import iso_utc, parse_utc
 
 Row = dict[str, Any]
+Key = tuple[str, str, str, int]  # symbol, interval, horizon, candle: the ledger has one row of each
 
 _FLAGS = ("outcome_up", "inside_interval")
 _VALUES = (
@@ -69,6 +70,11 @@ MADE = (
     "state",
 )
 _NO_OUTCOME: Row = dict.fromkeys(FIELDS[FIELDS.index("outcome_return_bps") :])
+
+
+def key_of(prediction: Prediction) -> Key:
+    """Return what tells the row of a prediction from all others."""
+    return prediction.symbol, prediction.interval, prediction.horizon, prediction.candle_open_ms
 
 
 def record_of(prediction: Prediction, seq: int) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.candle_store import CandleStore
-from data.prediction_store import Inputs
+from data.ledger_inputs import Inputs
 from features.feature_engineering import WARMUP, FeatureState
 from market.candles import Candle
 from market.errors import ModelError

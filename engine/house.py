@@ -90,6 +90,8 @@ class House:
         """Do everything until `stop`; a wrong setting raises ConfigError."""
         self._health.start()
         try:
+            self._patience.until_done(self._candles.settle)
+            self._patience.until_done(self._ledger.settle)
             self._connect()
             if not self._is_over.is_set():
                 self._follow()

@@ -14,8 +14,9 @@ from config import Config, config_or_exit
 from data.candle_store import CandleStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.ledger_inputs import Inputs
 from data.model_store import ModelStore
-from data.prediction_store import Inputs, PredictionStore
+from data.prediction_store import PredictionStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.serving import MODEL_LIFE_MS
