@@ -16,6 +16,7 @@ from utils.times import iso_utc
 
 InputRecord = tuple[int, str, str, str, bytes]  # candle_open_ms, symbol, interval, feature set, values
 
+_KEEP_NAMES = insert(feature_sets).on_conflict_do_nothing()
 _INSERT = "INSERT INTO prediction_inputs VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -53,7 +54,7 @@ class InputForm:
     def keep_names(self, connection: Connection) -> None:
         """Write down what the values are called, once."""
         names = {"feature_set": self._feature_set, "names": self._names}
-        connection.execute(insert(feature_sets).on_conflict_do_nothing(), [names])
+        connection.execute(_KEEP_NAMES, names)
 
 
 def insert_inputs(connection: Connection, records: Sequence[InputRecord]) -> None:

@@ -20,6 +20,8 @@ Record = tuple[Any, ...]
 _ADD = "INSERT INTO prediction_journal (made_ms, last_seq, version, checksum, body) VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT number, made_ms, version, checksum, body FROM prediction_journal ORDER BY number"
 _DROP = "DELETE FROM prediction_journal WHERE number <= ?"
+_ENDS = select(func.max(prediction_journal.c.last_seq), func.max(prediction_journal.c.version))
+_TIMES = select(prediction_journal.c.made_ms)
 _KEY = slice(MADE.index("symbol"), MADE.index("candle_open_ms") + 1)
 
 
@@ -39,10 +41,9 @@ class Entry:
     body: Body
 
 
-def note(connection: Connection, records: list[Record], inputs: list[InputRecord], version: int) -> None:
-    """Add an entry; `version` is the ledger's once it is settled."""
+def note(connection: Connection, made_ms: int, records: list[Record], inputs: list[InputRecord], version: int) -> None:
+    """Add an entry of rows of which the newest was made then; `version` is the ledger's once it is settled."""
     body = msgspec.msgpack.encode((records, inputs))
-    made_ms = max(record[MADE.index("made_ms")] for record in records)
     connection.exec_driver_sql(_ADD, (made_ms, records[-1][0], version, zlib.crc32(body), body))
 
 
@@ -66,15 +67,13 @@ def drop(connection: Connection, last: int) -> None:
 
 def ends(connection: Connection) -> tuple[int, int]:
     """Return the highest row number and the highest version that entries hold; zeros while nothing waits."""
-    columns = prediction_journal.c
-    last_seq, version = connection.execute(select(func.max(columns.last_seq), func.max(columns.version))).one()
+    last_seq, version = connection.execute(_ENDS).one()
     return last_seq or 0, version or 0
 
 
 def keys(connection: Connection, made: set[int]) -> Iterator[Key]:
     """Yield the key of every row that waits and was made at one of these times."""
-    times = connection.execute(select(prediction_journal.c.made_ms)).scalars()
-    if set(times).isdisjoint(made):
+    if set(connection.execute(_TIMES).scalars()).isdisjoint(made):
         return
     for entry in entries(connection):
         yield from (tuple(record[_KEY]) for record in entry.body.records)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, bindparam, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from data import ledger_chain, ledger_journal
@@ -25,6 +25,19 @@ _KEEP_NEWEST = """
     INSERT INTO newest_predictions (symbol, interval, horizon, candle_open_ms, seq) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (symbol, horizon, interval) DO UPDATE SET candle_open_ms = excluded.candle_open_ms, seq = excluded.seq
     WHERE excluded.candle_open_ms > newest_predictions.candle_open_ms"""
+# Asked at every close: built once.
+_KEYS_MADE = select(
+    predictions.c.symbol, predictions.c.interval, predictions.c.horizon, predictions.c.candle_open_ms
+).where(predictions.c.made_ms == bindparam("made_ms"))
+_VERSION = select(ledger_state.c.value).where(ledger_state.c.name == "version")
+_HIGHEST = select(
+    func.max(predictions.c.seq),
+    select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery(),
+)
+_KEEP_VERSION = insert(ledger_state).values(name="version", value=bindparam("version"))
+_KEEP_VERSION = _KEEP_VERSION.on_conflict_do_update(
+    index_elements=["name"], set_={"value": _KEEP_VERSION.excluded.value}
+)
 _CHUNK = 2_000  # rows a transaction when many are added, so that the live loop waits milliseconds for its turn
 
 
@@ -224,7 +237,8 @@ class PredictionStore:
         self, connection: Connection, new: Sequence[Prediction], inputs: Sequence[Inputs]
     ) -> list[tuple[Any, ...]]:
         """Add those of the predictions that are new to the journal, and return their records."""
-        known = self._known(connection, {prediction.made_ms for prediction in new})
+        made = {prediction.made_ms for prediction in new}
+        known = self._known(connection, made)
         fresh: dict[Key, Prediction] = {}
         for prediction in new:
             key = key_of(prediction)
@@ -235,14 +249,12 @@ class PredictionStore:
             self._inputs.keep_names(connection)
             parts = -(-len(records) // ROWS_A_VERSION)
             version = max(ledger_journal.ends(connection)[1], _version(connection)) + parts
-            ledger_journal.note(connection, records, self._inputs.records(inputs), version)
+            ledger_journal.note(connection, max(made), records, self._inputs.records(inputs), version)
         return records
 
     def _known(self, connection: Connection, made: set[int]) -> set[Key]:
         """Return the keys of the rows made at these times, those that wait in the journal too."""
-        c = predictions.c
-        query = select(c.symbol, c.interval, c.horizon, c.candle_open_ms).where(c.made_ms.in_(made))
-        there = {tuple(row) for row in connection.execute(query)}
+        there = {tuple(row) for made_ms in made for row in connection.execute(_KEYS_MADE, {"made_ms": made_ms})}
         return there.union(ledger_journal.keys(connection, made))
 
     def _settle(self, connection: Connection) -> None:
@@ -289,18 +301,15 @@ def _numbered(connection: Connection, new: Sequence[Prediction]) -> list[tuple[A
 
     These lie above the numbers of rows that a damaged file may have lost (`data.damage`), and of those that wait.
     """
-    lost = select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery()
-    highest, floor = connection.execute(select(func.max(predictions.c.seq), lost)).one()
+    highest, floor = connection.execute(_HIGHEST).one()
     first = max((highest or 0) + 1, floor or 0, ledger_journal.ends(connection)[0] + 1)
     return [record_of(prediction, first + index) for index, prediction in enumerate(new)]
 
 
 def _advance(connection: Connection, version: int) -> None:
-    upsert = insert(ledger_state).values(name="version", value=version)
-    connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"value": version}))
+    connection.execute(_KEEP_VERSION, {"version": version})
 
 
 def _version(connection: Connection) -> int:
-    query = select(ledger_state.c.value).where(ledger_state.c.name == "version")
-    found: int = connection.execute(query).scalar() or 0
+    found: int = connection.execute(_VERSION).scalar() or 0
     return found
