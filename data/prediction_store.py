@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine, Select, bindparam, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from data import ledger_chain, ledger_journal
 from data.database import transaction
 from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
-from data.ledger_rows import MADE, Key, Row, RowForm, key_of, record_of
+from data.ledger_rows import MADE, Key, Row, RowForm, Told, key_of, record_of
 from data.ledger_tables import ledger_state, newest_predictions, predictions
 from data.scoring import score_due
 from market.intervals import duration_ms, interval_ms
@@ -46,13 +47,18 @@ class Published:
     """The version the ledger has reached, and the rows that were new."""
 
     version: int
-    rows: list[Row]
+    told: list[Told]
 
-    def parts(self) -> list[tuple[int, list[Row]]]:
+    def parts(self) -> list[tuple[int, list[Told]]]:
         """Return the rows in pieces of at most `ROWS_A_VERSION`, each with the version that stands for it."""
-        starts = range(0, len(self.rows), ROWS_A_VERSION)
+        starts = range(0, len(self.told), ROWS_A_VERSION)
         first = self.version + 1 - len(starts)
-        return [(first + index, self.rows[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
+        return [(first + index, self.told[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the rows as the API shows them."""
+        return [asdict(row) for row in self.told]
 
 
 class _TooLateError(Exception):
@@ -97,7 +103,7 @@ class PredictionStore:
                     raise _TooLateError
         except _TooLateError:
             return Published(self.version(), [])
-        return Published(version, [self._rows.made(record) for record in reversed(records)])
+        return Published(version, [self._rows.told(record) for record in reversed(records)])
 
     def settle(self) -> None:
         """Give all that was published its place among the rows; a kill leaves it published, for the next call."""
@@ -202,7 +208,7 @@ class PredictionStore:
         for entry in ledger_journal.entries(connection):
             for record in entry.body.records:
                 if record[0] == number:
-                    row = self._rows.made(tuple(record))
+                    row = asdict(self._rows.told(tuple(record)))
                     return {**row, "inputs": waiting_inputs(connection, row, entry.body.inputs)}
         return None
 

@@ -340,7 +340,7 @@ def test_each_part_of_many_rows_has_a_version_of_its_own(store):
     versions, parts = zip(*published.parts(), strict=True)
 
     assert versions == (store.version() - 2, store.version() - 1, store.version())
-    assert [row for part in parts for row in part] == published.rows
+    assert [row for part in parts for row in part] == published.told
 
 
 def test_a_row_is_found_by_its_id_before_it_is_settled(store):
