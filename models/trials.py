@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.clusters import MIN_BLOCKS, blocks_of
 from models.fitting import TIE_LOSS, Fitted, calibrated, fit, late_losses
 from models.forest import Forest
 from models.importance import Importance, importance, stable_columns
@@ -26,7 +27,7 @@ class Trial:
     log_loss: float
     usual_log_loss: float
     excess: float  # of the cheaper one
-    error: float | None  # of the excess, between blocks of time; None where the blocks are too few to tell
+    error: float  # of the excess, between blocks of time
     is_used: bool  # it loses no more than a tie
 
 
@@ -41,11 +42,11 @@ class Size:
 def try_fewer_columns(told: Sequence[Told]) -> tuple[list[int], Fitted | None, Trial | None]:
     """Return the columns that are of stable use, and the model of the newest fold taught with them, on trial.
 
-    No model and no trial where every column is of use.
+    No model and no trial where every column is of use, or the newest fold is too short to judge by.
     """
     newest = told[-1].fitted
     columns = stable_columns([_importance_of(once.fitted) for once in told])
-    if len(columns) == len(newest.model.features):
+    if len(columns) == len(newest.model.features) or not _can_judge(told[-1]):
         return columns, None, None
     cheaper = fit(newest.past, newest.model.kind, columns)
     return columns, cheaper, _trial(cheaper, told[-1])
@@ -54,11 +55,12 @@ def try_fewer_columns(told: Sequence[Told]) -> tuple[list[int], Fitted | None, T
 def try_newer_leaves(told: Sequence[Told]) -> Trial | None:
     """Try the trees of the fold before the newest, their leaves counted anew, against the newest fold's own trees.
 
-    None where a fold is missing, or leaves are no shares that can be counted: those of a boosting mend each other.
+    None where a fold is missing or the newest too short to judge by, and where leaves are no shares that can be
+    counted: those of a boosting mend each other.
     """
     newest = told[-1].fitted
     older = told[-2].fitted.model.form if len(told) > 1 else None
-    if not isinstance(older, Forest) or older.is_logit:
+    if not isinstance(older, Forest) or older.is_logit or not _can_judge(told[-1]):
         return None
     return _trial(calibrated(newest.past, newest.model.kind, refitted(older, *newest.past.taught_rows)), told[-1])
 
@@ -88,19 +90,23 @@ def _importance_of(fitted: Fitted) -> Importance:
     return importance(fitted.model.form, past.later, past.job.block_candles, past.job.settings.seed)
 
 
+def _can_judge(told: Told) -> bool:
+    """Return whether a fold has outcomes in enough blocks of time to tell an excess from its error."""
+    judged = told.losses()
+    return len(judged.times) > 0 and blocks_of(judged.times, told.fitted.past.job.block_candles).max() + 1 >= MIN_BLOCKS
+
+
 def _trial(cheaper: Fitted | None, usual: Told) -> Trial | None:
     """Return how a cheaper model did in the test of the newest fold beside the usual one; None where it is none."""
     if cheaper is None:
         return None
     ours, theirs = tell(cheaper).losses(), usual.losses()
-    if not len(ours.values):
-        return None
     excess, error = ours.excess_over(theirs, cheaper.past.job.block_candles)
     return Trial(
         n=len(ours.values),
         log_loss=float(ours.values.mean()),
         usual_log_loss=float(theirs.values.mean()),
         excess=excess,
-        error=error if np.isfinite(error) else None,
-        is_used=bool(np.isfinite(error) and excess <= TIE_LOSS),
+        error=error,
+        is_used=excess <= TIE_LOSS,
     )

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from models.fit_memory import FitMemory
-from models.fitting import TIE_LOSS
+from models.fitting import TIE_LOSS, fit
 from models.job import Job, Past
 from models.panel import outcomes_of
 from models.training import TrainingSettings, train_horizon
 from models.trials import smallest, try_fewer_columns, try_newer_leaves
 from models.validation import walk_forward
-from models.walk import walk_through
+from models.walk import tell, walk_through
 from tests.models.synthetic import COLUMNS, synthetic_panel
 
 HORIZON = 12
@@ -59,6 +59,19 @@ def test_newer_leaves_are_judged_on_rows_later_than_both_models(walk):
 
 def test_one_fold_alone_has_no_older_trees(walk):
     assert try_newer_leaves(walk.told["random_forest"][-1:]) is None
+
+
+def test_a_fold_too_short_to_judge_by_tries_nothing(walk):
+    told = walk.told["random_forest"]
+    past = told[-1].fitted.past
+    start = past.split.test.start
+    short = replace(past.split, test=range(start, start + 3 * past.job.block_candles))
+    fitted = fit(Past(past.job, short), "random_forest")
+
+    folds = [told[0], tell(fitted)]
+
+    assert try_fewer_columns(folds)[1:] == (None, None)
+    assert try_newer_leaves(folds) is None
 
 
 def test_trees_that_gain_are_not_given_away(walk):
