@@ -16,7 +16,7 @@ from models.moves import fit_move, move_from
 from models.panel import Panel, Sample
 from models.scores import Scores
 from models.served import ServedModel, content_id
-from models.serving_form import ServingForm, form_from
+from models.serving_form import ServingForm, form_from, widened
 
 FIRST_CHOICE = "random_forest"
 TIE_LOSS = 1e-4  # log-loss by which a family must be better than the first choice
@@ -82,7 +82,7 @@ def taught(past: Past, family_name: str, columns: Sequence[int] | None = None) -
         estimator = family.fit(rows, up, None, settings.seed, settings.threads)
         return Taught(family.flatten(estimator), estimator)
     estimator = family.fit(np.ascontiguousarray(rows[:, list(columns)]), up, None, settings.seed, settings.threads)
-    return Taught(family.flatten(estimator).widened(columns, rows.shape[1]), estimator)
+    return Taught(widened(family.flatten(estimator), columns, rows.shape[1]), estimator)
 
 
 def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None:

@@ -1,8 +1,8 @@
 """Trees as one flat array and the compiled walk through it: what every prediction is served from."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -58,20 +58,6 @@ class Forest:
             raise ModelError(f"rows are {rows.shape}, the forest needs {self.feature_count} features in each")
         scores = _sum_leaves(rows, self.nodes, self.starts, block_rows, self.weight, self.bias)
         return logistic(scores) if self.is_logit else scores
-
-    def first_trees(self, count: int) -> "Forest":
-        """Return the forest of the first `count` trees: fewer shares to average, or a boosting that stopped earlier."""
-        end = int(self.starts[count])
-        weight = self.weight * (1.0 if self.is_logit else (len(self.starts) - 1) / count)
-        return replace(self, nodes=self.nodes[:end], starts=self.starts[: count + 1], weight=weight)
-
-    def widened(self, columns: Sequence[int], feature_count: int) -> "Forest":
-        """Return the same forest for rows of `feature_count` columns, of which it looks at `columns` only."""
-        places = np.array([*columns, feature_count], np.uint32)  # the last is that of the leaves
-        nodes = self.nodes.copy()
-        links = nodes[:, 1]
-        nodes[:, 1] = (places[links >> _STEP_SHIFT] << _STEP_SHIFT) | (links & _STEP_MASK)
-        return replace(self, nodes=nodes, feature_count=feature_count)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything that makes this forest, for a file."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from models.flattening import Tree, forest_of
+from models.flattening import STEP_MASK, Tree, forest_of
 from models.forest import STEP_BITS, Forest
 
 KEPT_ROWS = 50.0  # what a leaf said before counts as so many rows: news must outnumber it
@@ -55,7 +55,7 @@ def _trees(forest: Forest, values: np.ndarray) -> list[Tree]:
 
 
 def _steps(forest: Forest) -> np.ndarray:
-    return (forest.nodes[:, 1] & np.uint32((1 << STEP_BITS) - 1)).astype(np.int64)
+    return (forest.nodes[:, 1] & STEP_MASK).astype(np.int64)
 
 
 def _features(forest: Forest) -> np.ndarray:

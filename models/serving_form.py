@@ -5,8 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from models.forest import forest_from
-from models.linear import linear_from
+from market.errors import ModelError
+from models.flattening import widened_forest
+from models.forest import Forest, forest_from
+from models.linear import Linear, linear_from
 
 
 class ServingForm(Protocol):
@@ -21,10 +23,6 @@ class ServingForm(Protocol):
         """Return the probability of up for each of the rows (n, features), float64; nan for a row with a hole."""
         ...
 
-    def widened(self, columns: Sequence[int], feature_count: int) -> "ServingForm":
-        """Return the same model for rows of `feature_count` columns, of which it looks at `columns` only."""
-        ...
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything that makes this form, for a file."""
         ...
@@ -33,3 +31,12 @@ class ServingForm(Protocol):
 def form_from(arrays: Mapping[str, np.ndarray]) -> ServingForm:
     """Return the form kept in `arrays`; ModelError names what is missing or cannot be."""
     return linear_from(arrays) if "linear" in arrays else forest_from(arrays)
+
+
+def widened(form: ServingForm, columns: Sequence[int], feature_count: int) -> ServingForm:
+    """Return the same model for rows of `feature_count` columns, of which it looks at `columns` only."""
+    if isinstance(form, Linear):
+        return form.widened(columns, feature_count)
+    if isinstance(form, Forest):
+        return widened_forest(form, columns, feature_count)
+    raise ModelError(f"{type(form).__name__} cannot be asked about more columns than it was taught")

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.clusters import MIN_BLOCKS, blocks_of
 from models.fitting import TIE_LOSS, Fitted, calibrated, fit, late_losses
+from models.flattening import first_trees
 from models.forest import Forest
 from models.importance import Importance, importance, stable_columns
 from models.job import Past
@@ -73,7 +74,7 @@ def smallest(past: Past, form: ServingForm) -> tuple[ServingForm, tuple[Size, ..
     if not isinstance(form, Forest):
         return form, ()
     trees = len(form.starts) - 1
-    forms = {count: form.first_trees(count) for count in sorted({max(1, trees // share) for share in TREE_SHARES})}
+    forms = {count: first_trees(form, count) for count in sorted({max(1, trees // share) for share in TREE_SHARES})}
     later, block_candles = past.later, past.job.block_candles
     sizes = tuple(
         Size(count, float(late_losses(made.probability(later.rows), later, block_candles).values.mean()))

@@ -8,7 +8,7 @@ from models import families
 from models.array_file import pack, unpack
 from models.linear import Linear
 from models.panel import Panel
-from models.serving_form import form_from
+from models.serving_form import form_from, widened
 from models.training import TrainingSettings, train_horizon
 
 SEED = 3
@@ -112,7 +112,7 @@ def test_taught_on_few_columns_it_is_asked_about_whole_rows(taught, known_rows):
     kept = [0, 1, 4, 11]
     narrow = family.flatten(family.fit(rows[:, kept], up, None, SEED, threads=1))
 
-    wide = form_from(unpack(pack(narrow.widened(kept, 12).arrays())))
+    wide = form_from(unpack(pack(widened(narrow, kept, 12).arrays())))
 
     fresh = fresh_rows(2_000)
     assert wide.feature_count == 12

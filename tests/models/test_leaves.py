@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models import families
-from models.flattening import Tree, forest_of
+from models.flattening import Tree, first_trees, forest_of
 from models.leaves import KEPT_ROWS, refitted
 
 
@@ -49,7 +49,7 @@ def test_fewer_trees_are_the_first_ones(known_rows):
     family = families["random_forest"]
     estimator = family.fit(rows, up, None, 3, threads=1)
 
-    few = family.flatten(estimator).first_trees(5)
+    few = first_trees(family.flatten(estimator), 5)
 
     expected = np.mean([tree.predict_proba(rows)[:, 1] for tree in estimator.estimators_[:5]], axis=0)
     assert np.abs(few.probability(rows) - expected).max() < 1e-7
@@ -60,7 +60,7 @@ def test_fewer_boosting_stages_are_the_first_ones(known_rows):
     family = families["hist_gradient_boosting"]
     estimator = family.fit(rows, up, None, 3, threads=1)
 
-    few = family.flatten(estimator).first_trees(7)
+    few = first_trees(family.flatten(estimator), 7)
 
     expected = list(estimator.staged_predict_proba(rows))[6][:, 1]
     assert np.abs(few.probability(rows) - expected).max() < 1e-7

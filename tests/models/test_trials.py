@@ -7,6 +7,7 @@ import pytest
 
 from models.fit_memory import FitMemory
 from models.fitting import TIE_LOSS, fit
+from models.flattening import first_trees
 from models.job import Job, Past
 from models.panel import outcomes_of
 from models.training import TrainingSettings, train_horizon
@@ -89,7 +90,7 @@ def test_trees_that_gain_are_not_given_away(walk):
 def test_trees_that_all_say_the_same_are_few(walk):
     fitted = walk.told["random_forest"][-1].fitted
     forest = fitted.model.form
-    first = forest.first_trees(1)
+    first = first_trees(forest, 1)
     twins = replace(
         first,
         nodes=np.tile(first.nodes, (8, 1)),
