@@ -2,18 +2,24 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Engine, Float, Select, String, Table, select
 
 from data.candle_checks import checked, checksums, seed_of
 from data.database import metadata, transaction
+from data.sealed_candles import SealedCandles, Span, without
 from market.candles import COLUMNS, Candle, candle_table
 from market.intervals import floor_to, interval_ms
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 candles = Table(
     "candles",
@@ -58,6 +64,7 @@ class CandleStore:
         """Use the candles of `interval` (such as "5m") in the database behind `engine`."""
         self._engine = engine
         self._interval_ms = interval_ms(interval)
+        self._sealed = SealedCandles(engine, interval, self._interval_ms)
 
     def append(self, candles: list[Candle]) -> Appended:
         """Keep the candles that are new, in one durable transaction; nothing kept before is ever changed."""
@@ -88,19 +95,36 @@ class CandleStore:
 
         With a start: the oldest `limit` from there; without: the newest `limit`.
         """
-        order = "ASC" if start_ms is not None else "DESC"
-        sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms {order} LIMIT ?"
-        span = (_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), _or(limit, -1))
+        is_newest = start_ms is None
+        span = Span(_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), limit, is_newest)
+        return _until_still(partial(self._load, symbol, span))
+
+    def load_live(self, symbol: str, start_ms: int, end_ms: int) -> np.ndarray:
+        """Return the candles in [start, end) that lie in no sealed month yet, or not only there, oldest first."""
         with self._engine.connect() as connection:
-            rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, *span)).fetchall()
+            sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms"
+            rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, start_ms, end_ms)).fetchall()
+        return _sound(symbol, self._interval_ms, rows)
+
+    def _load(self, symbol: str, span: Span) -> np.ndarray:
+        order = "DESC" if span.is_newest else "ASC"
+        sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms {order} LIMIT ?"
+        key = (symbol, self._interval_ms, span.start_ms, span.end_ms, _or(span.limit, -1))
+        with self._at_one_moment() as cursor:
+            rows = cursor.execute(sql, key).fetchall()
+            months = self._sealed.months(cursor, symbol, span.start_ms, span.end_ms)
         table = _sound(symbol, self._interval_ms, rows)
-        return table if order == "ASC" else table[::-1].copy()
+        return self._sealed.completed(symbol, table[::-1].copy() if span.is_newest else table, months, span)
 
     def newest(self) -> dict[str, int]:
         """Return the open time of the newest candle of each symbol that has one."""
-        with self._engine.connect() as connection:
-            rows = _cursor(connection).execute(_NEWEST, (self._interval_ms,)).fetchall()
-        return {symbol: open_ms for symbol, open_ms in rows if open_ms is not None}
+        with self._at_one_moment() as cursor:
+            rows = cursor.execute(_NEWEST, (self._interval_ms,)).fetchall()
+            newest = self._sealed.newest(cursor)
+        for symbol, open_ms in rows:
+            if open_ms is not None:
+                newest[symbol] = max(open_ms, newest.get(symbol, open_ms))
+        return newest
 
     def holes(self, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
         """Return the spans (from, to; to exclusive) of [start, end) whose candles are missing, oldest first."""
@@ -108,16 +132,22 @@ class CandleStore:
         start_ms, end_ms = floor_to(start_ms + step - 1, step), floor_to(end_ms + step - 1, step)
         if start_ms >= end_ms:
             return []
+        with self._at_one_moment() as cursor:
+            spans = self._holes(cursor, symbol, start_ms, end_ms)
+            months = self._sealed.months(cursor, symbol, start_ms, end_ms)
+        return without(spans, [run for month in months for run in month.runs(step)])
+
+    def _holes(self, cursor: sqlite3.Cursor, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """Return the spans that lack live candles; start and end lie on the grid."""
+        step = self._interval_ms
         key = (symbol, step, start_ms, end_ms)
-        with self._engine.connect() as connection:
-            cursor = _cursor(connection)
-            count, first_ms, last_ms = cursor.execute(
-                f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
-            ).fetchone()
-            if count == 0:
-                return [(start_ms, end_ms)]
-            is_whole = last_ms - first_ms == (count - 1) * step
-            inner = [] if is_whole else cursor.execute(_GAPS, (step, *key, step)).fetchall()
+        count, first_ms, last_ms = cursor.execute(
+            f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
+        ).fetchone()
+        if count == 0:
+            return [(start_ms, end_ms)]
+        is_whole = last_ms - first_ms == (count - 1) * step
+        inner = [] if is_whole else cursor.execute(_GAPS, (step, *key, step)).fetchall()
         edges = [(start_ms, first_ms), *inner, (last_ms + step, end_ms)]
         return [(from_ms, to_ms) for from_ms, to_ms in edges if from_ms < to_ms]
 
@@ -127,14 +157,26 @@ class CandleStore:
         for symbol, open_ms in pairs:
             by_symbol.setdefault(symbol, []).append(open_ms)
         closes: dict[tuple[str, int], float] = {}
-        with self._engine.connect() as connection:
-            for symbol, opens in by_symbol.items():
-                for at in range(0, len(opens), _IN_ONE_QUESTION):
-                    rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
-                    table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
-                    found = zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True)
-                    closes.update(((symbol, open_ms), close) for open_ms, close in found)
+        for symbol, opens in by_symbol.items():
+            found = _until_still(partial(self._closes, symbol, opens))
+            closes.update(((symbol, open_ms), close) for open_ms, close in found.items())
         return closes
+
+    def _closes(self, symbol: str, opens: list[int]) -> dict[int, float]:
+        closes: dict[int, float] = {}
+        with self._engine.connect() as connection, connection.begin():
+            for at in range(0, len(opens), _IN_ONE_QUESTION):
+                rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
+                table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
+                closes.update(zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True))
+            months = self._sealed.months(_cursor(connection), symbol, min(opens), max(opens) + 1)
+        return closes | self._sealed.closes(symbol, opens, months)
+
+    @contextmanager
+    def _at_one_moment(self) -> Iterator[sqlite3.Cursor]:
+        """Hand out a cursor whose questions all see the same state: a candle moves between them in one commit."""
+        with self._engine.connect() as connection, connection.begin():
+            yield _cursor(connection)
 
     def _insert(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
         checks = checksums(seed_of(symbol, self._interval_ms), table).tolist()
@@ -157,6 +199,15 @@ class CandleStore:
         columns = candles.c
         is_asked = (columns.symbol == symbol) & (columns.interval_ms == self._interval_ms) & columns.open_ms.in_(opens)
         return select(columns.open_ms, *(columns[name] for name in COLUMNS), columns.checksum).where(is_asked)
+
+
+def _until_still(question: Callable[[], T]) -> T:
+    """Return the answer to a question; ask again when a month it reads is sealed anew meanwhile."""
+    while True:
+        try:
+            return question()
+        except FileNotFoundError:
+            continue
 
 
 def _sound(symbol: str, interval_ms: int, rows: list[tuple[Any, ...]]) -> np.ndarray:
