@@ -178,6 +178,16 @@ class CandleStore:
         with self._engine.connect() as connection, connection.begin():
             yield _cursor(connection)
 
+    def lost_spans(self) -> list[tuple[int, int]]:
+        """Return the months (from, to; to exclusive) whose file was damaged and that were not fetched again yet."""
+        with self._at_one_moment() as cursor:
+            return self._sealed.lost(cursor)
+
+    def found_again(self, from_ms: int) -> None:
+        """Note that what the exchange still has of a lost month has been fetched."""
+        with transaction(self._engine) as connection:
+            self._sealed.found_again(_cursor(connection), from_ms)
+
     def _insert(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
         checks = checksums(seed_of(symbol, self._interval_ms), table).tolist()
         rows = [(symbol, self._interval_ms, *row, check) for row, check in zip(table.tolist(), checks, strict=True)]

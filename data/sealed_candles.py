@@ -126,6 +126,15 @@ class SealedCandles:
         """Return the open time of the newest sealed candle of each symbol that has one."""
         return dict(cursor.execute(_NEWEST, (self._interval_ms,)).fetchall())
 
+    def lost(self, cursor: Connected) -> list[tuple[int, int]]:
+        """Return the months (from, to) that were lost by damage, oldest first."""
+        rows = cursor.execute("SELECT from_ms FROM lost_months WHERE kind = ? ORDER BY 1", (self._kind,)).fetchall()
+        return [(from_ms, next_month_ms(from_ms)) for (from_ms,) in rows]
+
+    def found_again(self, cursor: Connected, from_ms: int) -> None:
+        """Let a month be lost no more; part of the caller's transaction."""
+        cursor.execute("DELETE FROM lost_months WHERE kind = ? AND from_ms = ?", (self._kind, from_ms))
+
     def completed(self, symbol: str, live: np.ndarray, months: list[SealedMonth], span: Span) -> np.ndarray:
         """Return the candles of the span: those of the months besides the live ones, which are of the span.
 
