@@ -19,8 +19,9 @@ def to_whole(values: np.ndarray) -> tuple[int, np.ndarray]:
         whole = np.rint(values * scale)
         if not (np.abs(whole) < _MOST_EXACT).all():  # nan too
             break
-        if np.array_equal((whole / scale).view("<i8"), bits):
-            return digits, whole.astype("<i8")
+        exact = whole.astype("<i8")
+        if np.array_equal((exact / scale).view("<i8"), bits):
+            return digits, exact
     return AS_BITS, bits
 
 

@@ -21,6 +21,11 @@ class SealingJob:
         self._child: subprocess.Popen[bytes] | None = None
         self._due_ms = 0
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether a sealing went on when it was looked at last."""
+        return self._child is not None
+
     def tend(self, market_ms: int, command: Sequence[str]) -> None:
         """Start the sealer by `command` when it is due; call it often."""
         if self._child is not None and self._child.poll() is not None:
