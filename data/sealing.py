@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from data import sealed_candles
 from data.candle_store import CandleStore
 from data.database import transaction
-from data.sealed_candles import KEY, TIME, SealedCandles, inspected, kind_of, packed
+from data.sealed_candles import KEY, TIME, SealedCandles, SealedMonth, Span, inspected, kind_of, packed
 from data.segment_files import write_groups
 from data.segments import (
     Segment,
@@ -124,10 +124,9 @@ class Sealing:
         for symbol in symbols:
             opens = self._candles.load_live(symbol, month.from_ms, end_ms)[TIME].copy()
             month.read[symbol] = opens
-            with self._engine.connect() as connection, connection.begin():
-                found = self._sealed.months(connection.connection.cursor(), symbol, month.from_ms, end_ms)
             is_sealed = np.zeros(len(opens), dtype=bool)
-            for from_ms, to_ms in (run for one in found for run in one.runs(self._interval_ms)):
+            runs = (run for one in self._sealed_of(symbol, month) for run in one.runs(self._interval_ms))
+            for from_ms, to_ms in runs:
                 is_sealed |= (opens >= from_ms) & (opens < to_ms)
             has_news = has_news or not is_sealed.all()
         return has_news
@@ -141,10 +140,17 @@ class Sealing:
         return rows
 
     def _groups(self, month: _Month, symbols: list[str]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        span = Span(month.from_ms, next_month_ms(month.from_ms), None, is_newest=False)
         for symbol in symbols:
-            table = self._candles.load(symbol, month.from_ms, next_month_ms(month.from_ms))
+            live = self._candles.load_live(symbol, span.start_ms, span.end_ms)
+            table = self._sealed.completed(symbol, live, self._sealed_of(symbol, month), span)
             if len(table):
                 yield symbol, packed(symbol, self._interval_ms, table)
+
+    def _sealed_of(self, symbol: str, month: _Month) -> list[SealedMonth]:
+        with self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            return self._sealed.months(cursor, symbol, month.from_ms, next_month_ms(month.from_ms))
 
     def _count(self, path: Path, rows: int, month: _Month) -> None:
         """Read the file back, and make it count in the place of the one before."""
