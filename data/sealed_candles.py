@@ -36,6 +36,7 @@ sealed_candles = Table(
 
 KIND_PREFIX = "candles-"
 KEY, TIME = "symbol", "open_ms"
+_ALWAYS = (TIME, 0, 2**62)
 _CHECKSUM = "checksum"
 _DIGITS = "_digits"
 _MONTHS = """
@@ -234,20 +235,32 @@ def described(symbol: str, interval_ms: int, from_ms: int, opens: np.ndarray) ->
     return symbol, interval_ms, from_ms, int(opens[0]), int(opens[-1]), json.dumps(missing)
 
 
-def inspected(path: Path, interval_ms: int, from_ms: int) -> list[tuple[Any, ...]]:
-    """Return what a month's file holds as rows of `sealed_candles`; DataError when any candle is not as it was written.
+def symbols_of(path: Path, sha256: str) -> list[str]:
+    """Return the symbols of a file with that hash; DataError, FileNotFoundError, SourceUnavailable."""
+    question = Question(str(path.absolute()), sha256, KEY, None, _ALWAYS)
+    found: list[str] = segment_reader.read(question)[KEY].tolist()
+    return found
 
-    FileNotFoundError when there is no such file.
+
+def read_whole(path: Path, sha256: str, symbol: str, interval_ms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all candles of a symbol in a file, and for each whether it is as it was written; as `symbols_of`."""
+    columns = segment_reader.read(Question(str(path.absolute()), sha256, KEY, symbol, _ALWAYS))
+    return opened(symbol, interval_ms, columns)
+
+
+def inspected(path: Path, interval_ms: int, from_ms: int) -> list[tuple[Any, ...]]:
+    """Return what a month's file holds as rows of `sealed_candles`.
+
+    DataError when any candle is not as it was written or of another month, FileNotFoundError when there is no file.
     """
-    span, sha256 = (TIME, from_ms, next_month_ms(from_ms)), sha256_of(path)
-    question = Question(str(path.absolute()), sha256, KEY, None, span)
-    rows = []
-    for symbol in segment_reader.read(question)[KEY].tolist():
-        columns = segment_reader.read(Question(str(path.absolute()), sha256, KEY, symbol, span))
-        table, is_sound = opened(symbol, interval_ms, columns)
-        if not len(table) or not is_sound.all() or not (np.diff(table[TIME]) > 0).all():
+    sha256, rows = sha256_of(path), []
+    for symbol in symbols_of(path, sha256):
+        table, is_sound = read_whole(path, sha256, symbol, interval_ms)
+        opens = table[TIME]
+        is_in_month = (opens >= from_ms) & (opens < next_month_ms(from_ms))
+        if not len(table) or not (is_sound & is_in_month).all() or not (np.diff(opens) > 0).all():
             raise DataError(f"{path.name}: candles of {symbol} are not as they were written")
-        rows.append(described(symbol, interval_ms, from_ms, table[TIME]))
+        rows.append(described(symbol, interval_ms, from_ms, opens))
     return rows
 
 

@@ -13,10 +13,10 @@ from data import sealed_candles
 from data.candle_store import CandleStore
 from data.database import transaction
 from data.sealed_candles import KEY, TIME, SealedCandles, SealedMonth, Span, inspected, kind_of, packed
+from data.segment_damage import lose, sound_candles
 from data.segment_files import write_groups
 from data.segments import (
     Segment,
-    forget,
     month_start_ms,
     new_file,
     next_month_ms,
@@ -111,11 +111,11 @@ class Sealing:
         path = self._folder / segment.file
         if path.is_file() and sha256_of(path) == segment.sha256:
             return segment
+        kept = sound_candles(path, segment)
         with transaction(self._engine) as connection:
-            cursor = connection.connection.cursor()
-            forget(cursor, segment)
-            sealed_candles.forget(cursor, self._interval_ms, from_ms)
-        logger.error("sealed month damaged, set aside as=%s", set_aside(path))
+            lose(connection.connection.cursor(), segment, kept)
+        words = "sealed month damaged file=%s set aside as=%s candles kept=%d of %d"
+        logger.error(words, segment.file, set_aside(path), len(kept), segment.row_count)
         return None
 
     def _has_news(self, month: _Month, symbols: list[str]) -> bool:

@@ -6,17 +6,30 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from data import sealed_candles
+from data.candle_checks import checksums, seed_of
 from data.database import SCHEMA_VERSION
 from data.sealed_candles import KIND_PREFIX, rows_of
-from data.segments import Segment, forget, month_of_file, record, recorded, sealed_folder, segment_of, set_aside
-from market.errors import DataError
+from data.segments import (
+    Connected,
+    Segment,
+    forget,
+    month_of_file,
+    record,
+    recorded,
+    sealed_folder,
+    segment_of,
+    set_aside,
+)
+from market.errors import DataError, SourceUnavailable
 from market.intervals import interval_ms
 from utils.file_operations import sha256_of, sweep_temporaries
 
 logger = logging.getLogger(__name__)
 
+_GIVE_BACK = "INSERT OR IGNORE INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 AUDIT_SECONDS = 3.0  # then a start goes on: a file that was not hashed is hashed when it is read first
 
 
@@ -38,8 +51,13 @@ def heal_segments(database: Path) -> None:
             lost, ends_s = 0, time.monotonic() + AUDIT_SECONDS
             known = recorded(connection)
             for segment in known:
-                if not _is_sound(segment.path(folder), segment, ends_s):
-                    _lose(connection, folder, segment)
+                path = segment.path(folder)
+                if not _is_sound(path, segment, ends_s):
+                    kept = sound_candles(path, segment)
+                    with _commit(connection):
+                        lose(connection, segment, kept)
+                    words = "sealed month damaged file=%s set aside as=%s candles kept=%d of %d"
+                    logger.error(words, path.name, set_aside(path), len(kept), segment.row_count)
                     lost += 1
             removed, adopted = _settle(connection, folder, known)
         except sqlite3.OperationalError as error:
@@ -59,12 +77,37 @@ def _is_sound(path: Path, segment: Segment, ends_s: float) -> bool:
         return False
 
 
-def _lose(connection: sqlite3.Connection, folder: Path, segment: Segment) -> None:
-    with _commit(connection):
-        forget(connection, segment)
-        sealed_candles.forget(connection, _interval_ms(segment.kind), segment.from_ms)
-    aside = set_aside(segment.path(folder))
-    logger.error("sealed month damaged file=%s set aside as=%s", segment.file, aside and aside.name)
+def lose(connection: Connected, segment: Segment, kept: list[tuple[Any, ...]]) -> None:
+    """Let a damaged segment hold nothing and give its sound candles back to the live table; part of a transaction.
+
+    `kept`: what `sound_candles` has found in the file.
+    """
+    forget(connection, segment)
+    sealed_candles.forget(connection, _interval_ms(segment.kind), segment.from_ms)
+    connection.executemany(_GIVE_BACK, kept)
+
+
+def sound_candles(path: Path, segment: Segment) -> list[tuple[Any, ...]]:
+    """Return the rows of the live table for all candles of a damaged file that are as they were written."""
+    length_ms = _interval_ms(segment.kind)
+    rows: list[tuple[Any, ...]] = []
+    try:
+        sha256 = sha256_of(path)
+        for symbol in sealed_candles.symbols_of(path, sha256):
+            rows += _sound_rows(path, sha256, symbol, length_ms)
+    except (OSError, DataError, SourceUnavailable):
+        return rows  # what is gone is fetched again
+    return rows
+
+
+def _sound_rows(path: Path, sha256: str, symbol: str, length_ms: int) -> list[tuple[Any, ...]]:
+    try:
+        table, is_sound = sealed_candles.read_whole(path, sha256, symbol, length_ms)
+    except (DataError, SourceUnavailable):
+        return []
+    sound = table[is_sound]
+    checks = checksums(seed_of(symbol, length_ms), sound).tolist()
+    return [(symbol, length_ms, *row, check) for row, check in zip(sound.tolist(), checks, strict=True)]
 
 
 def _settle(connection: sqlite3.Connection, folder: Path, known: list[Segment]) -> tuple[int, int]:
@@ -93,8 +136,7 @@ def _adopt(connection: sqlite3.Connection, path: Path, kind: str, from_ms: int) 
         series = sealed_candles.inspected(path, length_ms, from_ms)
         segment = segment_of(path, kind, from_ms, rows_of(series, length_ms))
     except DataError as error:
-        aside = set_aside(path)
-        logger.error("sealed month damaged reason=%s set aside as=%s", error, aside and aside.name)
+        logger.error("sealed month damaged reason=%s set aside as=%s", error, set_aside(path))
         return False
     with _commit(connection):
         record(connection, segment)

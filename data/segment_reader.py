@@ -24,6 +24,8 @@ IDLE_SECONDS = 30.0  # then the child leaves; the next question starts another o
 _ANSWER_SECONDS = 60.0
 _HEAD = struct.Struct("<Q")
 _CHECKOUT = Path(__file__).resolve().parents[1]
+# What a Parquet file whose bytes were changed makes pyarrow raise.
+_DAMAGE = (DataError, OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError, MemoryError)
 _MAX_OPEN = 8  # files the child keeps open and need not verify again
 
 
@@ -146,8 +148,8 @@ def _answer(shelf: _Shelf, question: Question) -> dict[str, Any]:
         found = file.read(question.key, question.span)
     except FileNotFoundError:
         return {"gone": question.path}
-    except (DataError, OSError, ValueError) as error:
-        return {"damaged": str(error)}
+    except _DAMAGE as error:
+        return {"damaged": f"{type(error).__name__}: {error}"}
     return {"columns": {name: _packed(column) for name, column in found.items()}}
 
 

@@ -46,6 +46,10 @@ class Connected(Protocol):
         """Run one statement."""
         ...
 
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for each of many rows."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -109,7 +113,6 @@ def segment_of(path: Path, kind: str, from_ms: int, row_count: int) -> Segment:
 def record(connection: Connected, segment: Segment) -> None:
     """Make a segment count, in the place of an earlier one of its month; part of the caller's transaction."""
     connection.execute(_RECORD, astuple(segment))
-    connection.execute("DELETE FROM lost_months WHERE kind = ? AND from_ms = ?", (segment.kind, segment.from_ms))
 
 
 def forget(connection: Connected, segment: Segment) -> None:
@@ -124,13 +127,13 @@ def recorded(connection: Connected) -> list[Segment]:
     return [Segment(*row) for row in connection.execute(f"{_ALL} ORDER BY kind, from_ms").fetchall()]
 
 
-def set_aside(path: Path) -> Path | None:
+def set_aside(path: Path) -> str | None:
     """Rename a damaged file so that nobody reads it; return its new name, None when it was not there."""
     seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1_000)
     stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}.{milliseconds:03d}Z"
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     try:
-        return path.rename(aside)
+        return path.rename(aside).name
     except FileNotFoundError:
         return None
 
