@@ -10,9 +10,10 @@ import numpy as np
 from sqlalchemy import Engine, text
 
 from data import sealed_candles
+from data.candle_columns import KEY, TIME, kind_of, packed
 from data.candle_store import CandleStore
 from data.database import transaction
-from data.sealed_candles import KEY, TIME, SealedCandles, SealedMonth, Span, inspected, kind_of, packed
+from data.sealed_candles import SealedCandles, SealedMonth, Span, inspected
 from data.segment_damage import lose, sound_candles
 from data.segment_files import write_groups
 from data.segments import (

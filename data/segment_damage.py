@@ -10,8 +10,9 @@ from typing import Any
 
 from data import sealed_candles
 from data.candle_checks import checksums, seed_of
+from data.candle_columns import KIND_PREFIX, read_whole, symbols_of
 from data.database import SCHEMA_VERSION
-from data.sealed_candles import KIND_PREFIX, rows_of
+from data.sealed_candles import rows_of
 from data.segments import (
     Connected,
     Segment,
@@ -93,7 +94,7 @@ def sound_candles(path: Path, segment: Segment) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     try:
         sha256 = sha256_of(path)
-        for symbol in sealed_candles.symbols_of(path, sha256):
+        for symbol in symbols_of(path, sha256):
             rows += _sound_rows(path, sha256, symbol, length_ms)
     except (OSError, DataError, SourceUnavailable):
         return rows  # what is gone is fetched again
@@ -102,7 +103,7 @@ def sound_candles(path: Path, segment: Segment) -> list[tuple[Any, ...]]:
 
 def _sound_rows(path: Path, sha256: str, symbol: str, length_ms: int) -> list[tuple[Any, ...]]:
     try:
-        table, is_sound = sealed_candles.read_whole(path, sha256, symbol, length_ms)
+        table, is_sound = read_whole(path, sha256, symbol, length_ms)
     except (DataError, SourceUnavailable):
         return []
     sound = table[is_sound]
