@@ -40,6 +40,7 @@ _MONTHS = """
 _NEWEST = "SELECT symbol, max(last_ms) FROM sealed_candles WHERE interval_ms = ? GROUP BY symbol"
 _FILE_OF = "SELECT file FROM segments WHERE kind = ? AND from_ms = ?"
 _RECORD = "INSERT OR REPLACE INTO sealed_candles VALUES (?, ?, ?, ?, ?, ?)"
+_SERIES = "SELECT * FROM sealed_candles WHERE interval_ms = ? AND from_ms = ?"
 _FORGET = "DELETE FROM sealed_candles WHERE interval_ms = ? AND from_ms = ?"
 
 
@@ -220,6 +221,12 @@ def record(connection: Connected, interval_ms: int, from_ms: int, rows: list[tup
     forget(connection, interval_ms, from_ms)
     for row in rows:
         connection.execute(_RECORD, row)
+
+
+def series_of(connection: Connected, interval_ms: int, from_ms: int) -> list[tuple[Any, ...]]:
+    """Return what is said of a month, as `inspected` does."""
+    found: list[tuple[Any, ...]] = connection.execute(_SERIES, (interval_ms, from_ms)).fetchall()
+    return found
 
 
 def forget(connection: Connected, interval_ms: int, from_ms: int) -> None:

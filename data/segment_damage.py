@@ -60,7 +60,8 @@ def heal_segments(database: Path) -> None:
                     words = "sealed month damaged file=%s set aside as=%s candles kept=%d of %d"
                     logger.error(words, path.name, set_aside(path), len(kept), segment.row_count)
                     lost += 1
-            removed, adopted = _settle(connection, folder, known)
+            _forget_half_known(connection)
+            removed, adopted = _settle(connection, folder)
         except sqlite3.OperationalError as error:
             logger.warning("sealed months not looked over reason=%s", error)
             return
@@ -111,11 +112,20 @@ def _sound_rows(path: Path, sha256: str, symbol: str, length_ms: int) -> list[tu
     return [(symbol, length_ms, *row, check) for row, check in zip(sound.tolist(), checks, strict=True)]
 
 
-def _settle(connection: sqlite3.Connection, folder: Path, known: list[Segment]) -> tuple[int, int]:
+def _forget_half_known(connection: sqlite3.Connection) -> None:
+    """Have the months looked at anew of which a damaged database has kept only a part."""
+    for segment in recorded(connection):
+        series = sealed_candles.series_of(connection, _interval_ms(segment.kind), segment.from_ms)
+        if rows_of(series, _interval_ms(segment.kind)) != segment.row_count:
+            connection.execute("DELETE FROM segments WHERE kind = ? AND from_ms = ?", (segment.kind, segment.from_ms))
+
+
+def _settle(connection: sqlite3.Connection, folder: Path) -> tuple[int, int]:
     """Remove or adopt the files nobody recorded; return how many of each."""
     removed = adopted = 0
-    taken = {(one.kind, one.from_ms) for one in recorded(connection)}
-    recorded_paths = {one.path(folder) for one in known}  # set aside ones have another name by now
+    known = recorded(connection)
+    taken = {(one.kind, one.from_ms) for one in known}
+    recorded_paths = {one.path(folder) for one in known}
     strays = [path for path in sorted(folder.glob(f"{KIND_PREFIX}*/*.parquet")) if path not in recorded_paths]
     for path in strays:
         from_ms, kind = month_of_file(path.name), path.parent.name

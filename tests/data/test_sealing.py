@@ -294,11 +294,19 @@ def test_a_month_that_is_damaged_when_it_is_sealed_anew_gives_back_what_is_sound
     assert found.tolist() == candles()["BTCUSDT"][200:201].tolist()
 
 
-def test_a_month_the_database_forgot_counts_again(house, caplog):
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        ["DELETE FROM segments", "DELETE FROM sealed_candles"],
+        ["DELETE FROM segments"],
+        ["DELETE FROM sealed_candles WHERE symbol = 'ETHUSDT'"],
+    ],
+)
+def test_a_month_the_database_forgot_counts_again(house, caplog, forgotten):
     house.seal()
     with house.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM segments")
-        connection.exec_driver_sql("DELETE FROM sealed_candles")
+        for statement in forgotten:
+            connection.exec_driver_sql(statement)
     house.close()
 
     heal(house.path)
