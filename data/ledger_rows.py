@@ -150,7 +150,7 @@ class RowForm:
         seq, symbol, interval, horizon, open_ms, made_ms, due_ms, price, cost_bps, *said = record
         verdict, reason, origin, model, probability, expected, low, high, coverage, edge, state = said
         return Told(
-            f"{self._prefix}{seq:0{_ID_DIGITS}x}",
+            self.id(seq),
             symbol,
             interval,
             horizon,
@@ -176,7 +176,7 @@ class RowForm:
     def shown(self, row: Mapping[Any, Any]) -> Row:
         """Return a database row as the API shows it, with the keys of `FIELDS`."""
         shown: Row = {
-            "id": f"{self._prefix}{row['seq']:0{_ID_DIGITS}x}",
+            "id": self.id(row["seq"]),
             "symbol": row["symbol"],
             "interval": row["interval"],
             "horizon": row["horizon"],
@@ -190,6 +190,10 @@ class RowForm:
             shown[name] = bool(value) if name in _FLAGS and value is not None else value
         shown["scored_at"] = None if row["scored_ms"] is None else iso_utc(row["scored_ms"])
         return shown
+
+    def id(self, number: int) -> str:
+        """Return the id of a row."""
+        return f"{self._prefix}{number:0{_ID_DIGITS}x}"
 
     def number(self, id_: str) -> int | None:
         """Return the row number of an id, or None when it is none of this database's."""

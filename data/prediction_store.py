@@ -6,39 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Engine, Select, bindparam, func, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
 from data import ledger_chain, ledger_journal
 from data.database import transaction
 from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
-from data.ledger_rows import MADE, Key, Row, RowForm, Told, key_of, record_of
-from data.ledger_tables import ledger_state, newest_predictions, predictions
+from data.ledger_rows import Row, RowForm, Told
+from data.ledger_tables import newest_predictions, predictions
+from data.ledger_writing import ROWS_A_VERSION, add, advance, note, settle, version_of
 from data.scoring import score_due
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Prediction
 
-ROWS_A_VERSION = 200  # one event tells of so many at most, and has a version of its own
-# Rows by the thousand at each close: plain tuples to the driver, 4x over SQLAlchemy's parameters.
-_INSERT_PREDICTIONS = f"""
-    INSERT INTO predictions ({", ".join(MADE)}) VALUES ({", ".join("?" * len(MADE))}) ON CONFLICT DO NOTHING"""  # noqa: S608  constants only
-_KEEP_NEWEST = """
-    INSERT INTO newest_predictions (symbol, interval, horizon, candle_open_ms, seq) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (symbol, horizon, interval) DO UPDATE SET candle_open_ms = excluded.candle_open_ms, seq = excluded.seq
-    WHERE excluded.candle_open_ms > newest_predictions.candle_open_ms"""
-# Asked at every close: built once.
-_KEYS_MADE = select(
-    predictions.c.symbol, predictions.c.interval, predictions.c.horizon, predictions.c.candle_open_ms
-).where(predictions.c.made_ms == bindparam("made_ms"))
-_VERSION = select(ledger_state.c.value).where(ledger_state.c.name == "version")
-_HIGHEST = select(
-    func.max(predictions.c.seq),
-    select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery(),
-)
-_KEEP_VERSION = insert(ledger_state).values(name="version", value=bindparam("version"))
-_KEEP_VERSION = _KEEP_VERSION.on_conflict_do_update(
-    index_elements=["name"], set_={"value": _KEEP_VERSION.excluded.value}
-)
+NO_CHAIN: dict[str, Any] = {"links": 0, "last_id": None, "head": None}
 _CHUNK = 2_000  # rows a transaction when many are added, so that the live loop waits milliseconds for its turn
 
 
@@ -97,8 +77,7 @@ class PredictionStore:
         """
         try:
             with transaction(self._engine) as connection:
-                records = self._note(connection, new, inputs)
-                version = ledger_journal.ends(connection)[1] or _version(connection)
+                records, version = note(connection, new, inputs, self._inputs)
                 if not is_timely():
                     raise _TooLateError
         except _TooLateError:
@@ -108,7 +87,7 @@ class PredictionStore:
     def settle(self) -> None:
         """Give all that was published its place among the rows; a kill leaves it published, for the next call."""
         with transaction(self._engine) as connection:
-            self._settle(connection)
+            settle(connection)
 
     def add_replayed(self, new: Sequence[Prediction], inputs: Sequence[Inputs]) -> None:
         """Write many walk-forward rows in short transactions."""
@@ -118,9 +97,7 @@ class PredictionStore:
                 insert_inputs(connection, self._inputs.records(inputs[start : start + _CHUNK]))
         for start in range(0, len(new), _CHUNK):
             with transaction(self._engine) as connection:
-                self._settle(connection)
-                self._insert(connection, _numbered(connection, new[start : start + _CHUNK]))
-                _advance(connection, _version(connection) + 1)
+                add(connection, new[start : start + _CHUNK])
 
     def score(self, market_ms: int, stopped: Collection[str] = ()) -> list[int]:
         """Score every row that is due and whose outcome candle is in the store; return their numbers.
@@ -130,10 +107,10 @@ class PredictionStore:
         scored: list[int] = []
         while True:
             with transaction(self._engine) as connection:
-                self._settle(connection)
+                settle(connection)
                 part = score_due(connection, self._interval, self._interval_ms, market_ms, stopped, _CHUNK)
                 if part.numbers:
-                    _advance(connection, _version(connection) + 1)
+                    advance(connection, version_of(connection) + 1)
             scored += part.numbers
             if not part.is_more:
                 return scored
@@ -143,12 +120,15 @@ class PredictionStore:
     def version(self) -> int:
         """Return a number that grows with every change of the ledger."""
         with self._engine.connect() as connection:
-            return _version(connection)
+            return version_of(connection)
 
-    def chain_head(self) -> ledger_chain.Head | None:
-        """Return the newest link of the chain over the rows, or None while there is none."""
+    def chain(self) -> dict[str, Any]:
+        """Return the newest link of the chain over the rows (`data.ledger_chain`), as the API shows it."""
         with self._engine.connect() as connection:
-            return ledger_chain.head(connection)
+            head = ledger_chain.head(connection)
+        if head is None:
+            return NO_CHAIN
+        return {"links": head.links, "last_id": self._rows.id(head.last_seq), "head": head.digest.hex()}
 
     def latest(self, symbol: str | None = None, horizon: str | None = None) -> list[Row]:
         """Return the newest row of each symbol and horizon, by symbol, then length of horizon."""
@@ -239,54 +219,6 @@ class PredictionStore:
 
     # private
 
-    def _note(
-        self, connection: Connection, new: Sequence[Prediction], inputs: Sequence[Inputs]
-    ) -> list[tuple[Any, ...]]:
-        """Add those of the predictions that are new to the journal, and return their records."""
-        made = {prediction.made_ms for prediction in new}
-        known = self._known(connection, made)
-        fresh: dict[Key, Prediction] = {}
-        for prediction in new:
-            key = key_of(prediction)
-            if key not in known:
-                fresh.setdefault(key, prediction)
-        records = _numbered(connection, list(fresh.values()))
-        if records:
-            self._inputs.keep_names(connection)
-            parts = -(-len(records) // ROWS_A_VERSION)
-            version = max(ledger_journal.ends(connection)[1], _version(connection)) + parts
-            ledger_journal.note(connection, max(made), records, self._inputs.records(inputs), version)
-        return records
-
-    def _known(self, connection: Connection, made: set[int]) -> set[Key]:
-        """Return the keys of the rows made at these times, those that wait in the journal too."""
-        there = {tuple(row) for made_ms in made for row in connection.execute(_KEYS_MADE, {"made_ms": made_ms})}
-        return there.union(ledger_journal.keys(connection, made))
-
-    def _settle(self, connection: Connection) -> None:
-        """Give what the journal holds its place; whoever writes rows does this first, so that numbers stay in order."""
-        waiting = ledger_journal.entries(connection)
-        if not waiting:
-            return
-        for entry in waiting:
-            insert_inputs(connection, entry.body.inputs)
-            self._insert(connection, [tuple(record) for record in entry.body.records])
-        _advance(connection, waiting[-1].version)
-        ledger_journal.drop(connection, waiting[-1].number)
-
-    def _insert(self, connection: Connection, records: list[tuple[Any, ...]]) -> None:
-        """Write the records whose symbol, horizon and candle have no row yet, with their link of the chain."""
-        if not records:
-            return
-        written = connection.exec_driver_sql(_INSERT_PREDICTIONS, records).rowcount
-        _keep_newest(connection, records)
-        if written != len(records):
-            there = connection.execute(select(predictions.c.seq).where(predictions.c.seq >= records[0][0])).scalars()
-            numbers = set(there)
-            records = [record for record in records if record[0] in numbers]
-        if records:
-            ledger_chain.add_link(connection, records)
-
     def _newest_first(self) -> Select[Any]:
         query = select(predictions).where(predictions.c.interval == self._interval)
         return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
@@ -294,28 +226,3 @@ class PredictionStore:
     def _read(self, query: Select[Any]) -> list[Row]:
         with self._engine.connect() as connection:
             return [self._rows.shown(row) for row in connection.execute(query).mappings()]
-
-
-def _keep_newest(connection: Connection, records: list[tuple[Any, ...]]) -> None:
-    # Records come oldest first: of each symbol and horizon the last one stays.
-    newest = {record[1:4]: (*record[1:5], record[0]) for record in records}
-    connection.exec_driver_sql(_KEEP_NEWEST, list(newest.values()))
-
-
-def _numbered(connection: Connection, new: Sequence[Prediction]) -> list[tuple[Any, ...]]:
-    """Return the predictions as records, with the next free numbers.
-
-    These lie above the numbers of rows that a damaged file may have lost (`data.damage`), and of those that wait.
-    """
-    highest, floor = connection.execute(_HIGHEST).one()
-    first = max((highest or 0) + 1, floor or 0, ledger_journal.ends(connection)[0] + 1)
-    return [record_of(prediction, first + index) for index, prediction in enumerate(new)]
-
-
-def _advance(connection: Connection, version: int) -> None:
-    connection.execute(_KEEP_VERSION, {"version": version})
-
-
-def _version(connection: Connection) -> int:
-    found: int = connection.execute(_VERSION).scalar() or 0
-    return found

@@ -11,7 +11,8 @@ from data.candle_store import CandleStore
 from data.database import open_database
 from data.ledger_inputs import Inputs
 from data.ledger_rows import FIELDS
-from data.prediction_store import ROWS_A_VERSION, PredictionStore
+from data.ledger_writing import ROWS_A_VERSION
+from data.prediction_store import PredictionStore
 from data.skill_store import SkillStore
 from market.candles import Candle
 from market.errors import DataError
