@@ -1,4 +1,4 @@
-"""Seal the months of candles that have grown old, and leave."""
+"""Seal the months of candles and the ledger rows that have grown old, and leave."""
 
 import argparse
 import logging
@@ -31,12 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _seal(config: Config, venue: str, before_ms: int) -> None:
     from data.database import open_database
+    from data.ledger_sealing import seal_rows
     from data.sealing import Sealing
 
     engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
     try:
         for _ in Sealing(engine, config.INTERVAL).steps(before_ms):
             pass
+        rows = sum(seal_rows(engine, config.INTERVAL, before_ms))
+        if rows:
+            logger.info("ledger rows sealed count=%d", rows)
     finally:
         engine.dispose()
 
