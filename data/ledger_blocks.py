@@ -42,6 +42,7 @@ _INTEGERS = tuple(c.name for c in predictions.columns if isinstance(c.type, (Big
 _FLOATS = tuple(c.name for c in predictions.columns if isinstance(c.type, Float))
 _NO_INTEGER = -(2**63)
 _LEVEL = 9
+_MOST_OPEN = 8
 _ADD = """
     INSERT INTO ledger_blocks (interval, first_ms, last_ms, first_seq, last_seq, first_live_open_ms, last_call_due_ms,
     words, row_count, checksum, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -136,14 +137,21 @@ def calls(connection: Connection, interval: str, wanted: Mapping[str, str], leas
 
 def row_of(connection: Connection, seq: int) -> Row | None:
     """Return the row of that number, or None when no block has it."""
-    return next((row for row in rows_between(connection, seq, seq)), None)
+    return next((row for row in rows_between(connection, seq, seq, {})), None)
 
 
-def rows_between(connection: Connection, first_seq: int, last_seq: int) -> list[Row]:
-    """Return the rows with these numbers (both included) that lie in blocks, by number."""
+def rows_between(connection: Connection, first_seq: int, last_seq: int, shelf: dict[int, list[Row]]) -> list[Row]:
+    """Return the rows with these numbers (both included) that lie in blocks, by number.
+
+    `shelf`: blocks that are open, by number; who asks for span after span hands in the same one, and opens each once.
+    """
     found: list[Row] = []
     for number, _, _ in _cursor(connection, _OF_NUMBERS, (last_seq, first_seq)).fetchall():
-        found += (row for row in _rows(connection, number, {}) if first_seq <= row["seq"] <= last_seq)
+        if number not in shelf:
+            while len(shelf) >= _MOST_OPEN:
+                del shelf[next(iter(shelf))]
+            shelf[number] = _rows(connection, number, {})
+        found += (row for row in shelf[number] if first_seq <= row["seq"] <= last_seq)
     return sorted(found, key=lambda row: int(row["seq"]))
 
 
