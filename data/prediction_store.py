@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from data.database import transaction
+from data.ledger_pages import ledger_page
 from data.ledger_rows import MADE, Row, RowForm, record_of
 from data.ledger_tables import feature_sets, ledger_state, newest_predictions, prediction_inputs, predictions
 from data.scoring import score_due
@@ -157,20 +158,8 @@ class PredictionStore:
 
         DataError when the cursor is none of ours.
         """
-        query = self._newest_first()
-        for column, value in (("symbol", symbol), ("horizon", horizon), ("model", model)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        for column, value in (("origin", origin), ("state", state)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        if cursor is not None:
-            query = query.where(tuple_(predictions.c.made_ms, predictions.c.seq) < self._rows.place(cursor))
-        rows = self._read(query.limit(limit + 1))
-        if len(rows) <= limit:
-            return rows, None
-        last = rows[limit - 1]
-        return rows[:limit], self._rows.cursor(last)
+        wanted = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin, "state": state}
+        return ledger_page(self._engine, predictions, self._rows, self._interval, wanted, limit, cursor)
 
     def row(self, id_: str) -> Row | None:
         """Return one row with its inputs, or None when there is none of that id."""
@@ -233,10 +222,6 @@ class PredictionStore:
     def _input_record(self, one: Inputs) -> tuple[Any, ...]:
         values = np.ascontiguousarray(one.values, dtype="<f8").tobytes()
         return one.candle_open_ms, one.symbol, self._interval, self._feature_set, values
-
-    def _newest_first(self) -> Select[Any]:
-        query = select(predictions).where(predictions.c.interval == self._interval)
-        return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
 
     def _read(self, query: Select[Any]) -> list[Row]:
         with self._engine.connect() as connection:

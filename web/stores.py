@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.foreign_store import ORIGIN, PREFIX, ForeignStore
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
@@ -43,6 +44,7 @@ class _Venue:
     predictions: PredictionStore
     skills: SkillStore
     gaps: GapStore
+    foreign: ForeignStore
 
 
 class Stores:
@@ -155,13 +157,18 @@ class Stores:
         return self._read(lambda venue: venue.predictions.latest(symbol, horizon), [])
 
     def ledger(self, **wanted: Any) -> tuple[list[Row], str | None]:
-        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`)."""
+        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`).
+
+        Imported signals are asked for by their origin or model, and are in no other list.
+        """
         nothing: tuple[list[Row], str | None] = ([], None)
+        if _is_foreign(wanted):
+            return self._read(lambda venue: venue.foreign.ledger(**wanted), nothing)
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs."""
-        return self._read(lambda venue: venue.predictions.row(id_), None)
+        """Return one ledger row with its inputs, or one imported signal."""
+        return self._read(lambda venue: venue.predictions.row(id_) or venue.foreign.row(id_), None)
 
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""
@@ -172,7 +179,9 @@ class Stores:
         return self._read(lambda venue: venue.predictions.last_scored(limit, symbol, horizon), [])
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
-        """Return scores (`SkillStore.skill`) as the ledger stands now."""
+        """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
+        if _is_foreign(wanted):
+            wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
         return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
 
@@ -263,8 +272,16 @@ class Stores:
                     PredictionStore(engine, beat.market, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
+                    ForeignStore(engine, beat.market, beat.interval),
                 )
             return self._venues[key]
+
+
+def _is_foreign(wanted: Mapping[str, Any]) -> bool:
+    """Return whether imported signals are asked for."""
+    return wanted.get("origin") == ORIGIN or (
+        wanted.get("origin") is None and (wanted.get("model") or "").startswith(PREFIX)
+    )
 
 
 def _age_s(now_s: float, then_s: float | None) -> float | None:

@@ -18,7 +18,7 @@ class LedgerArguments(PageArguments):
     """Which rows of the ledger."""
 
     model = word("id of one model", r"[\w.:-]{1,100}", "id of a model")
-    origin = choice("where the rows come from", "live", "replayed")
+    origin = choice("where the rows come from; imported signals only when asked for", "live", "replayed", "imported")
     state = choice("how far the rows are", "open", "scored", "void")
 
 
