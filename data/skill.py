@@ -66,6 +66,7 @@ def compute_skill(
         "log_loss_skill_high": log_high if log_base else None,
         "coverage_claimed": _share(total, "claimed", "intervals"),
         "coverage_kept": _share(total, "inside", "intervals"),
+        "n_intervals": int(total[_AT["intervals"]]),
         "calibration": _calibration(bins),
         **_net(total),
         "n_calls": int(total[_AT["calls"]]),
@@ -210,6 +211,7 @@ def _nothing() -> Scores:
         "n_independent": 0,
         **dict.fromkeys(keys.split()),
         "calibration": [],
+        "n_intervals": 0,
         "n_calls": 0,
         "verdict": "no measurable edge",
     }
