@@ -107,7 +107,7 @@ def make_record(stores: Stores, asked: Asked) -> RecordSheet:
     asked = Asked(origin, asked.horizon, asked.symbol, asked.model, asked.state, asked.cursor)
     heads = [item for item in (*ours, *theirs) if item["origin"] == origin]
     head = next((item for item in heads if item["horizon"] == asked.horizon and item["n"]), None)
-    each = stores.recent_skill(**asked.filters("model", "origin"))
+    each = stores.settled_skill(**asked.filters("model", "origin"))
     symbols = [item for item in each if item["horizon"] == asked.horizon and item["brier_skill"] is not None]
     shown = _ends(symbols)
     weeks = _parts(stores, asked, "week")[::-1]
@@ -145,13 +145,13 @@ def _by_horizon(stores: Stores, asked: Asked, origin: str | None) -> list[dict[s
         return []
     by = None if asked.symbol else "horizon"
     return sorted(
-        stores.recent_skill(**wanted, origin=origin, by=by),
+        stores.settled_skill(**wanted, origin=origin, by=by),
         key=lambda item: horizon_order(item["horizon"]),
     )
 
 
 def _parts(stores: Stores, asked: Asked, by: str) -> list[dict[str, Any]]:
-    return stores.recent_skill(**asked.filters("symbol", "horizon", "model", "origin"), by=by)
+    return stores.settled_skill(**asked.filters("symbol", "horizon", "model", "origin"), by=by)
 
 
 def _rows(stores: Stores, asked: Asked) -> tuple[list[Row], str | None]:

@@ -33,6 +33,7 @@ HEARTBEAT_NAME = "engine.json"
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
+RECORD_AGE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Stores:
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], _Venue] = {}
         self._skills = DataCache(SKILL_AGE_SECONDS, _MAX_SKILLS)
+        self._records = DataCache(RECORD_AGE_SECONDS, _MAX_SKILLS)
         self._closes: dict[str, tuple[int | None, list[float]]] = {}
         self._closes_key: tuple[Any, ...] = ()
         self._lock = Lock()
@@ -187,9 +189,11 @@ class Stores:
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        beat = self.heartbeat()
-        key = ("recent", beat.venue, beat.interval, *sorted(wanted.items()))
-        return self._skills.get_or_compute(key, lambda: self.skill(**wanted))
+        return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+
+    def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
+        return self._records.get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
 
     # candles
 
@@ -245,6 +249,10 @@ class Stores:
         return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
 
     # private
+
+    def _market_key(self, name: str, wanted: Mapping[str, str | None]) -> tuple[Any, ...]:
+        beat = self.heartbeat()
+        return (name, beat.venue, beat.interval, *sorted(wanted.items()))
 
     def _read(self, question: Callable[[_Venue], T], empty: T) -> T:
         """Return the answer of the current market's database, or `empty` while the engine has not made it."""

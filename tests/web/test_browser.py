@@ -73,7 +73,7 @@ def send(served):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("path", [*PATHS, "/system", "/s/NOPE"])
+@pytest.mark.parametrize("path", [*PATHS, "/record?horizon=1h", "/record?horizon=4h&origin=live", "/system", "/s/NOPE"])
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
     expect(page.locator("#theme")).to_be_visible()
@@ -112,7 +112,7 @@ def test_all_calls_of_the_tape_are_seen(open_page, width):
     assert page.evaluate(CUT_CALLS) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/system"])
+@pytest.mark.parametrize("path", ["/", "/record?horizon=1h", "/system"])
 def test_fingers_find_their_targets(open_page, path):
     assert open_page(path, "phone").evaluate(SMALL) == []
 
@@ -198,6 +198,20 @@ def test_the_system_page_is_whole_without_javascript(open_page, size):
 
     assert page.locator("#verdict", has_text="Healthy.").is_visible()
     assert page.locator("#ages li").count() == 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_record_is_whole_and_filtered_without_javascript(open_page, size):
+    page = open_page("/record?horizon=1h", size, javascript=False)
+    assert page.locator("#finding", has_text="best baseline").is_visible()
+    assert page.locator("#reliability .plot").is_visible()
+
+    page.fill("#symbol", "DOGEUSDT")
+    page.locator("form").get_by_text("Show").click()
+
+    assert page.locator("#rows tbody tr").count() == 8
+    assert "symbol=DOGEUSDT" in page.url
+    assert page.complaints == []
 
 
 def test_a_page_that_lost_its_server_says_so(open_page, served):
