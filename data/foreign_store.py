@@ -4,7 +4,7 @@ They are rows like those of the ledger, with the origin `imported` and the model
 own: nobody here can say when they were really made, so they are in no list and no figure of ours.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from data.database import metadata, transaction
 from data.ledger_pages import ledger_page
 from data.ledger_rows import MADE, Row, RowForm
 from data.ledger_tables import predictions
+from data.ledger_writing import advance, settle, version_of
 from data.scoring import score_due
 from data.signal_file import Signal
 from market.intervals import duration_ms, interval_ms
@@ -50,7 +51,6 @@ Index("foreign_open", _c.due_ms, sqlite_where=_c.state == "open")
 _INSERT = f"""
     INSERT INTO foreign_signals ({", ".join(MADE[1:])}) VALUES ({", ".join("?" * (len(MADE) - 1))})
     ON CONFLICT DO NOTHING"""  # noqa: S608  constants only
-_ADVANCE = "INSERT INTO ledger_state VALUES ('version', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 # What a signal said, in the order of its fields; the rest of a row follows from it and from the candles.
 _SAID = ("verdict", "probability_up", "expected_return_bps", "low_bps", "high_bps", "coverage")
 
@@ -66,6 +66,12 @@ class Kept:
     scored: int
 
 
+def is_foreign(wanted: Mapping[str, Any]) -> bool:
+    """Return whether these filters of a list ask for imported signals: by their origin or their model."""
+    origin, model = wanted.get("origin"), wanted.get("model") or ""
+    return origin == ORIGIN or (origin is None and model.startswith(PREFIX))
+
+
 class ForeignStore:
     """The imported signals of one market and one base interval."""
 
@@ -79,25 +85,28 @@ class ForeignStore:
 
     def keep(self, signals: Sequence[Signal], cost_bps: float) -> Kept:
         """Write the signals and the outcomes there are, all of them or none; SourceUnavailable where that fails."""
+        self._candles.settle()  # outcomes are read where candles have their place
         prices = self._candles.closes(list({(signal.symbol, signal.candle_open_ms) for signal in signals}))
         usable = [signal for signal in signals if (signal.symbol, signal.candle_open_ms) in prices]
         records = [self._record(one, prices[one.symbol, one.candle_open_ms], cost_bps) for one in usable]
         newest_ms = max(self._candles.newest().values(), default=0) + self._interval_ms
         with transaction(self._engine) as connection:
+            settle(connection)  # what was published before has the lower version
             added = connection.exec_driver_sql(_INSERT, records).rowcount if records else 0
             differing = [] if added == len(records) else self._differing(connection, usable, records)
             scored = self._score(connection, newest_ms, ())
             if added or scored:
-                connection.exec_driver_sql(_ADVANCE)
+                advance(connection, version_of(connection) + 1)
         left_out = [one for one in signals if (one.symbol, one.candle_open_ms) not in prices]
         return Kept(added, len(records) - added, differing, left_out, scored)
 
     def score(self, market_ms: int, stopped: Collection[str] = ()) -> int:
         """Score what has become due, as `PredictionStore.score` does; return how many rows."""
         with transaction(self._engine) as connection:
+            settle(connection)  # what was published before has the lower version
             scored = self._score(connection, market_ms, stopped)
             if scored:
-                connection.exec_driver_sql(_ADVANCE)
+                advance(connection, version_of(connection) + 1)
         return scored
 
     def has_open(self) -> bool:

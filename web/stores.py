@@ -15,11 +15,11 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
-from data.foreign_store import ORIGIN, PREFIX, ForeignStore
+from data.foreign_store import ORIGIN, ForeignStore, is_foreign
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
-from data.prediction_store import PredictionStore
+from data.prediction_store import NO_CHAIN, PredictionStore
 from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
@@ -164,13 +164,17 @@ class Stores:
         Imported signals are asked for by their origin or model, and are in no other list.
         """
         nothing: tuple[list[Row], str | None] = ([], None)
-        if _is_foreign(wanted):
+        if is_foreign(wanted):
             return self._read(lambda venue: venue.foreign.ledger(**wanted), nothing)
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
         """Return one ledger row with its inputs, or one imported signal."""
         return self._read(lambda venue: venue.predictions.row(id_) or venue.foreign.row(id_), None)
+
+    def chain(self) -> dict[str, Any]:
+        """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
+        return self._read(lambda venue: venue.predictions.chain(), NO_CHAIN)
 
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""
@@ -182,7 +186,7 @@ class Stores:
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
-        if _is_foreign(wanted):
+        if is_foreign(wanted):
             wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
         return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
@@ -283,13 +287,6 @@ class Stores:
                     ForeignStore(engine, beat.market, beat.interval),
                 )
             return self._venues[key]
-
-
-def _is_foreign(wanted: Mapping[str, Any]) -> bool:
-    """Return whether imported signals are asked for."""
-    return wanted.get("origin") == ORIGIN or (
-        wanted.get("origin") is None and (wanted.get("model") or "").startswith(PREFIX)
-    )
 
 
 def _age_s(now_s: float, then_s: float | None) -> float | None:

@@ -27,6 +27,7 @@ def engine(tmp_path):
     """Return a database of two hours of BTCUSDT that climbs by 10 bps a candle."""
     engine = open_database(tmp_path / "simulated-1.db")
     CandleStore(engine, "5m").append([candle(index) for index in range(24)])
+    CandleStore(engine, "5m").settle()
     yield engine
     engine.dispose()
 
@@ -101,6 +102,7 @@ def test_a_signal_that_is_not_due_yet_is_scored_later(engine, foreign):
     assert (foreign.has_open(), foreign.score(START + 24 * STEP)) == (True, 0)
 
     CandleStore(engine, "5m").append([candle(index) for index in range(24, 36)])
+    CandleStore(engine, "5m").settle()
     scored = foreign.score(START + 36 * STEP)
 
     assert (scored, foreign.has_open()) == (1, False)

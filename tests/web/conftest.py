@@ -14,7 +14,8 @@ from data.candle_store import CandleStore
 from data.database import open_database
 from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from data.signal_file import Signal
 from market.candles import CANDLES, Candle
 from market.gaps import Gap
@@ -114,7 +115,9 @@ class House:
 
     def publish(self, *predictions):
         inputs = [Inputs(one.symbol, one.candle_open_ms, np.array([51.5, np.nan])) for one in predictions]
-        return self.ledger.publish(predictions, inputs)
+        published = self.ledger.publish(predictions, inputs)
+        self.ledger.settle()
+        return published
 
     def add_signals(self, source, symbol="BTCUSDT", count=12):
         """Import somebody's signals of the hours before the last one, and score them."""

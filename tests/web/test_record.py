@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from market.predictions import Origin
 from tests.web.conftest import T0
 from web.score_drawings import reliability, score_scale, wilson
