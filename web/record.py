@@ -95,6 +95,7 @@ class RecordSheet:
     next_cursor: str | None
     known_symbols: list[str]
     known_models: list[str]
+    chain: dict[str, Any]  # the newest link over our rows, `PredictionStore.chain`
 
 
 def make_record(stores: Stores, asked: Asked) -> RecordSheet:
@@ -134,6 +135,7 @@ def make_record(stores: Stores, asked: Asked) -> RecordSheet:
         rows=rows,
         next_cursor=cursor,
         known_symbols=[entry.symbol for entry in stores.symbols()],
+        chain=stores.chain(),
         known_models=sorted({item["model"] for item in models} | ({asked.model} if asked.model else set())),
     )
 

@@ -151,6 +151,16 @@ def test_rows_are_chosen_by_state(judged):
     assert "None: every row that was due has its outcome." in part(record(judged, "state=void"), "rows")
 
 
+def test_the_head_of_the_chain_can_be_noted_down(lively):
+    chain = lively.get(f"{API}/chain").json
+
+    text = part(record(lively), "chain")
+
+    assert chain["head"] in text
+    assert f"{chain['links']} links" in text
+    assert chain["last_id"] in text
+
+
 def test_signals_of_others_have_a_record_of_their_own(lively):
     lively.add_signals("friend", count=6)
 
