@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from market.predictions import Origin
 from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -101,6 +102,25 @@ def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
 
     expect(page.locator("#scored")).to_contain_text("+2\u202f976.0")
     assert page.evaluate(CLIPPED) == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1366])
+def test_long_names_of_models_and_symbols_are_not_clipped(open_page, served, width):
+    house = served.house
+    made_ms = T0 - 3_600_000 - house.length_ms
+    house.add_candle("1000000MOGUSDT", made_ms, 100.0)
+    house.add_candle("1000000MOGUSDT", T0 - house.length_ms, 170.0)
+    house.candles.settle()
+    long = {"model": "hist_gradient_boosting-1h-0123456789ab-w2", "origin": Origin.REPLAYED}
+    house.ledger.add_replayed([house.prediction("1000000MOGUSDT", "1h", made_ms, 0.4, **long)], [])
+    house.ledger.score(T0)
+
+    page = open_page("/record?horizon=1h")
+    page.set_viewport_size({"width": width, "height": 900})
+
+    expect(page.locator("#models")).to_contain_text("hist_gradient_boosting-1h-0123456789ab-w2")
+    assert page.evaluate(CLIPPED) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [390, 768, 1024, 1366, 1600])

@@ -120,7 +120,7 @@ def test_one_symbol_is_shown_alone(judged):
 
     assert "probabilities of EDGEUSDT" in part(page, "finding")
     assert "EDGEUSDT, 1 h" in part(page, "skill")
-    assert set(re.findall(r"<td><b>(\w+)</b></td>", page)) == {"EDGEUSDT"}
+    assert set(re.findall(r"<td class=\"c-name\"><b>(\w+)</b></td>", page)) == {"EDGEUSDT"}
 
 
 def test_one_model_is_shown_alone(judged):
