@@ -157,7 +157,7 @@ def test_a_database_of_an_older_version_gets_the_same_sums_from_its_ledger(engin
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("CREATE TABLE skill_blocks (symbol TEXT PRIMARY KEY, n FLOAT)")
         connection.exec_driver_sql("CREATE TABLE calibration_bins (symbol TEXT PRIMARY KEY, n FLOAT)")
-        connection.exec_driver_sql("PRAGMA user_version = 3")
+        connection.exec_driver_sql("PRAGMA user_version = 4")
         connection.commit()
     engine.dispose()
 
