@@ -13,6 +13,7 @@ from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
+from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
@@ -72,6 +73,7 @@ class House:
         self._engine = open_database(path, patience_seconds=_LOCK_SECONDS)
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
+        self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source)
@@ -84,7 +86,7 @@ class House:
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
-        self._let_go_at_ms = 0
+        self._let_go_at_ms = self._score_foreign_at_ms = 0
         self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
@@ -179,6 +181,7 @@ class House:
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
         self._tend_oldest(market_ms)
+        self._score_foreign(market_ms)
         forecaster.served = self._serving.served
         self._upkeep.tend()
 
@@ -191,6 +194,14 @@ class House:
             self._let_go_at_ms = market_ms + HOUR_MS
             names = [symbol.name for symbol in self._symbols]
             self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
+
+    def _score_foreign(self, market_ms: int) -> None:
+        """Once a candle, score the imported signals that have become due."""
+        if market_ms < self._score_foreign_at_ms:
+            return
+        self._score_foreign_at_ms = market_ms + self._config.interval_ms
+        if self._foreign.has_open():
+            self._patience.until_done(self._foreign.score, market_ms, self._stopped())
 
     def _stopped(self) -> list[str]:
         if self._feed is None:
