@@ -8,13 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.model_seal import check_seal
 from market.errors import ModelError
+from utils.file_operations import open_plain
 from utils.times import iso_utc
 
 if TYPE_CHECKING:
     from models.training import TrainedHorizon
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 1_000_000
 PARTS = ("npz", "joblib")
 _ID = re.compile(r"[a-z0-9_]{1,60}-[0-9]{1,7}[a-z]-[0-9a-f]{12}")
@@ -24,9 +26,17 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def manifest_of(
-    trained: "TrainedHorizon", venue: str, definition: str, span: tuple[int, int], files: dict[str, dict[str, Any]]
+    trained: "TrainedHorizon",
+    venue: str,
+    definition: str,
+    span: tuple[int, int],
+    files: dict[str, dict[str, Any]],
+    reference: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the manifest of a trained model; `span`: first and last moment of the history, ms; `files`: by part."""
+    """Return the manifest of a trained model, unsigned.
+
+    `span`: first and last moment of the history, ms; `files`: by part; `reference`: how its features were spread.
+    """
     return {
         "format": FORMAT,
         **trained.model.facts(),
@@ -42,24 +52,35 @@ def manifest_of(
         "libraries": {name: version(name) for name in _LIBRARIES},
         "check": {"row": trained.check_row, "probability": trained.check_probability},
         "files": files,
+        "reference": reference,
     }
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Return a manifest whose fields are of the right kind; ModelError says what is wrong with it."""
-    if path.exists() and not path.is_file():
-        raise ModelError(f"{path.name} is no plain file")
+def read_manifest(path: Path, secret: bytes | None) -> dict[str, Any]:
+    """Return a manifest that this instance signed, with fields of the right kind; ModelError says what is wrong."""
+    manifest = read_unchecked(path)
     try:
-        with path.open("rb") as file:
+        check_seal(manifest, secret)
+    except ModelError as error:
+        raise ModelError(f"{path.name} {error}") from error
+    if fault := _fault(manifest, path.stem):
+        raise ModelError(f"{path.name} {fault}")
+    return manifest
+
+
+def read_unchecked(path: Path) -> dict[str, Any]:
+    """Return what a file says, whoever wrote it; ModelError when it is no object of JSON."""
+    try:
+        with open_plain(path) as file:
             text = file.read(MAX_BYTES + 1)
-        manifest = json.loads(text) if len(text) <= MAX_BYTES else None
     except OSError as error:
         raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+    try:
+        manifest = json.loads(text, parse_constant=_refuse_constant) if len(text) <= MAX_BYTES else None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path.name} is not JSON: {error}") from error
-    fault = _fault(manifest, path.stem)
-    if fault or not isinstance(manifest, dict):
-        raise ModelError(f"{path.name} {fault}")
+    if not isinstance(manifest, dict):
+        raise ModelError(f"{path.name} is no manifest")
     return manifest
 
 
@@ -70,8 +91,9 @@ def is_model_id(name: str) -> bool:
 
 def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what the page tells of a sound model."""
-    hidden = ("format", "check", "files", "cut_ms")
+    hidden = ("format", "check", "files", "cut_ms", "reference", "signatures")
     shown = {name: value for name, value in manifest.items() if name not in hidden}
+    shown["size_bytes"] = sum(entry["size"] for entry in manifest["files"].values())
     return {**shown, "file": f"{manifest['id']}.npz", "state": "ok", "reason": None}
 
 
@@ -79,10 +101,12 @@ def _span(moments: Sequence[int]) -> dict[str, str]:
     return {"first": iso_utc(moments[0]), "last": iso_utc(moments[1])}
 
 
-def _fault(manifest: object, name: str) -> str:
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _fault(manifest: dict[str, Any], name: str) -> str:
     """Return what is wrong, or nothing."""
-    if not isinstance(manifest, dict):
-        return "is no manifest"
     if manifest.get("format") != FORMAT:
         return f"has format {manifest.get('format')!r}, this version reads {FORMAT}"
     for field in _TEXTS:
@@ -102,6 +126,7 @@ def _is_file_entry(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and type(entry.get("size")) is int
+        and entry["size"] >= 0
         and isinstance(entry.get("sha256"), str)
         and _SHA256.fullmatch(entry["sha256"]) is not None
     )

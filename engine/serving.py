@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 
 from config import Config
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from engine.forecaster import ServedHorizon
 from engine.source import Source, house_environment, trainer_command
@@ -30,7 +31,7 @@ class Serving:
         """Look for models of `source` in SAVED_MODELS_DIR at the first `refresh`."""
         self._config = config
         self._source = source
-        self._store = ModelStore(config.SAVED_MODELS_DIR)
+        self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self._job: TrainingJob | None = None
         self._trained_ms: dict[str, int] = {}
         self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
@@ -48,7 +49,8 @@ class Serving:
             if newest is None or (name in served and served[name].model == newest):
                 continue
             try:
-                cut_ms, coverage = self._store.cut_ms(newest), self._store.coverage(newest)
+                facts = self._store.facts(newest)
+                cut_ms, coverage = int(facts["cut_ms"]), float(facts["coverage"])
                 if self._config.ENABLE_MODEL_PRELOADING:
                     self._store.cached(newest)
             except ModelError as error:

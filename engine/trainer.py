@@ -14,6 +14,7 @@ from config import Config, config_or_exit
 from data.candle_store import CandleStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
@@ -84,7 +85,7 @@ class Training:
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
-        self._models = ModelStore(config.SAVED_MODELS_DIR)
+        self._models = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self._horizons = [Horizon(name, length) for name, length in config.horizon_ms.items()]
         self._progress = Progress(config.INSTANCE_DIR / "run" / PROGRESS_FILE, len(self._horizons) + 3)
 

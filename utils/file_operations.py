@@ -1,22 +1,26 @@
 """Write files so that a kill at any moment leaves the old one or the new one, never half of one."""
 
+import errno
 import hashlib
+import io
 import itertools
 import os
+import stat
 from pathlib import Path
 
 _SUFFIX = ".tmp"
 _counter = itertools.count()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Replace `path` by `data`, durably; readers see the old content until the new one is whole.
 
-    The temporary lies in the same folder under a hidden name that carries this process's id.
+    The temporary lies in the same folder under a hidden name that carries this process's id. `mode`: who may read and
+    write the file, less what the umask forbids; it is so from the first byte on.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_counter)}{_SUFFIX}"
     try:
-        with temporary.open("xb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -36,6 +40,16 @@ def sweep_temporaries(folder: Path) -> int:
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def open_plain(path: Path) -> io.BufferedReader:
+    """Open a file to read it; OSError when it is a link, a folder, a pipe or anything else that is no plain file."""
+    # Without O_NONBLOCK the opening of a pipe waits for a writer who may never come.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def sha256_of(path: Path) -> str:

@@ -17,6 +17,7 @@ from data.candle_store import CandleStore
 from data.database import open_database
 from data.gap_store import GapStore
 from data.ledger_rows import Row
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
 from data.skill_store import SkillStore
@@ -55,7 +56,7 @@ class Stores:
         self.run_dir = instance_dir / "run"
         self.live_dir = self.run_dir / "live"  # the engine sends its events to the sockets in it
         self._instance_dir = instance_dir
-        self._models = ModelStore(saved_models_dir)
+        self._models = ModelStore(saved_models_dir, instance_dir / KEY_FILE)
         self._monotonic = monotonic
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], _Venue] = {}
