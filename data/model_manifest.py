@@ -56,13 +56,21 @@ def manifest_of(
     }
 
 
+def manifest_bytes(manifest: dict[str, Any]) -> bytes:
+    """Return a manifest in the one spelling in which it is written and read."""
+    return f"{json.dumps(manifest, indent=1, allow_nan=False)}\n".encode()
+
+
 def read_manifest(path: Path, secret: bytes | None) -> dict[str, Any]:
     """Return a manifest that this instance signed, with fields of the right kind; ModelError says what is wrong."""
-    manifest = read_unchecked(path)
+    text = _text(path)
+    manifest = _parsed(path, text)
     try:
         check_seal(manifest, secret)
     except ModelError as error:
         raise ModelError(f"{path.name} {error}") from error
+    if manifest_bytes(manifest) != text:
+        raise ModelError(f"{path.name} says what was signed in another spelling, it was changed; train again")
     if fault := _fault(manifest, path.stem):
         raise ModelError(f"{path.name} {fault}")
     return manifest
@@ -70,18 +78,7 @@ def read_manifest(path: Path, secret: bytes | None) -> dict[str, Any]:
 
 def read_unchecked(path: Path) -> dict[str, Any]:
     """Return what a file says, whoever wrote it; ModelError when it is no object of JSON."""
-    try:
-        with open_plain(path) as file:
-            text = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
-    try:
-        manifest = json.loads(text, parse_constant=_refuse_constant) if len(text) <= MAX_BYTES else None
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not JSON: {error}") from error
-    if not isinstance(manifest, dict):
-        raise ModelError(f"{path.name} is no manifest")
-    return manifest
+    return _parsed(path, _text(path))
 
 
 def is_model_id(name: str) -> bool:
@@ -99,6 +96,27 @@ def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _span(moments: Sequence[int]) -> dict[str, str]:
     return {"first": iso_utc(moments[0]), "last": iso_utc(moments[1])}
+
+
+def _text(path: Path) -> bytes:
+    try:
+        with open_plain(path) as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+    if len(text) > MAX_BYTES:
+        raise ModelError(f"{path.name} is no manifest: it has more than {MAX_BYTES} bytes")
+    return text
+
+
+def _parsed(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(manifest, dict):
+        raise ModelError(f"{path.name} is no manifest")
+    return manifest
 
 
 def _refuse_constant(text: str) -> None:

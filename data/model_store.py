@@ -7,7 +7,6 @@ what is not signed here, or does not match its manifest, is refused by name.
 
 import hashlib
 import io
-import json
 import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.model_files import content_of, verify
-from data.model_manifest import PARTS, card_of, is_model_id, manifest_of, read_manifest, read_unchecked
+from data.model_manifest import PARTS, card_of, is_model_id, manifest_bytes, manifest_of, read_manifest, read_unchecked
 from data.model_seal import sealed, without_seal
 from market.errors import ModelError
 from utils.file_operations import sweep_temporaries, write_atomically
@@ -215,8 +214,7 @@ class ModelStore:
             return None
 
     def _write_manifest(self, manifest: dict[str, Any]) -> None:
-        text = json.dumps(manifest, indent=1, allow_nan=False)
-        write_atomically(self._path(manifest["id"], "json"), f"{text}\n".encode())
+        write_atomically(self._path(manifest["id"], "json"), manifest_bytes(manifest))
 
     def _retire(self, newest: dict[str, Any], secret: bytes, kept: Collection[str]) -> None:
         """Remove the oldest models of a horizon; the manifest goes first, so that none is left half.

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data.model_manifest import manifest_bytes
 from data.model_seal import sealed
 from data.model_store import KEPT_MODELS, MAX_LISTED, ModelStore
 from market.errors import ModelError
@@ -58,7 +59,7 @@ def change(path, edit):
     """Change a manifest as its owner could, signature and all."""
     manifest = json.loads(path.read_text())
     edit(manifest)
-    path.write_text(json.dumps(sealed(manifest, load_or_make_secret(path.parent.parent / "model.key"))))
+    path.write_bytes(manifest_bytes(sealed(manifest, load_or_make_secret(path.parent.parent / "model.key"))))
 
 
 def newest(folder):
