@@ -1,9 +1,11 @@
 """The card beside a model: what it is, what it was trained on, how it did, and what its files must hash to."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,17 +65,12 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
 
 def read_manifest(path: Path, secret: bytes | None) -> dict[str, Any]:
     """Return a manifest that this instance signed, with fields of the right kind; ModelError says what is wrong."""
-    text = _text(path)
-    manifest = _parsed(path, text)
     try:
-        check_seal(manifest, secret)
-    except ModelError as error:
-        raise ModelError(f"{path.name} {error}") from error
-    if manifest_bytes(manifest) != text:
-        raise ModelError(f"{path.name} says what was signed in another spelling, it was changed; train again")
-    if fault := _fault(manifest, path.stem):
-        raise ModelError(f"{path.name} {fault}")
-    return manifest
+        with open_plain(path) as file:
+            stat = os.fstat(file.fileno())
+    except OSError as error:
+        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+    return _read(path, secret, (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
 
 
 def read_unchecked(path: Path) -> dict[str, Any]:
@@ -96,6 +93,22 @@ def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _span(moments: Sequence[int]) -> dict[str, str]:
     return {"first": iso_utc(moments[0]), "last": iso_utc(moments[1])}
+
+
+@lru_cache(maxsize=200)
+def _read(path: Path, secret: bytes | None, stamp: tuple[int, ...]) -> dict[str, Any]:
+    """Return a manifest that was found sound, kept until `stamp` tells of a change; the 200 last asked stay."""
+    text = _text(path)
+    manifest = _parsed(path, text)
+    try:
+        check_seal(manifest, secret)
+    except ModelError as error:
+        raise ModelError(f"{path.name} {error}") from error
+    if manifest_bytes(manifest) != text:
+        raise ModelError(f"{path.name} says what was signed in another spelling, it was changed; train again")
+    if fault := _fault(manifest, path.stem):
+        raise ModelError(f"{path.name} {fault}")
+    return manifest
 
 
 def _text(path: Path) -> bytes:

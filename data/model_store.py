@@ -103,6 +103,13 @@ class ModelStore:
         self, venue: str, interval: str, horizon: str, features: Sequence[str], definition: str = ""
     ) -> str | None:
         """Return the id of the newest model of a horizon whose files are sound and whose features are these."""
+        return next(iter(self.sound(venue, interval, horizon, features, definition)), None)
+
+    def sound(
+        self, venue: str, interval: str, horizon: str, features: Sequence[str], definition: str = ""
+    ) -> dict[str, int]:
+        """Return `cut_ms` of every such model, newest first."""
+        found = {}
         for manifest in self._of_horizon(venue, interval, horizon):
             if manifest["features"] != list(features) or manifest["definition"] != definition:
                 continue
@@ -111,8 +118,8 @@ class ModelStore:
             except ModelError as error:
                 logger.warning("model refused reason=%r", str(error))
                 continue
-            return str(manifest["id"])
-        return None
+            found[str(manifest["id"])] = int(manifest["cut_ms"])
+        return found
 
     def facts(self, model_id: str) -> dict[str, Any]:
         """Return what the manifest of a model says: `cut_ms`, up to when it knows the market, `coverage` and more."""
@@ -144,14 +151,6 @@ class ModelStore:
             more = f"only the first {MAX_LISTED} are listed; keep other files elsewhere"
             refused[MAX_LISTED:] = [_refused(f"{len(refused) - MAX_LISTED} more", more)]
         return [card_of(manifest) for manifest in sound if venue in (None, manifest["venue"])] + refused
-
-    def is_sound(self, model_id: str) -> bool:
-        """Return whether the files of a model are what this instance left."""
-        try:
-            self._verify(self._manifest(model_id))
-        except ModelError:
-            return False
-        return True
 
     def _path(self, model_id: str, suffix: str) -> Path:
         return self._folder / f"{model_id}.{suffix}"

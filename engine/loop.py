@@ -14,6 +14,7 @@ from data.slots import Slot
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.candles import Candle
+from market.predictions import Prediction
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
 
@@ -26,6 +27,9 @@ class Feed(Protocol):
     def slots(self) -> Iterator[Slot]:
         """Yield what closed since the last look; empty slots keep the loop awake."""
         ...
+
+
+Follower = Callable[[Rows, Sequence[Prediction]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class Loop:
         patience: Patience,
         market_ms: Callable[[], int],
         interval_ms: int,
+        followers: Sequence[Follower] = (),
     ) -> None:
-        """Run on `feed`; `market_ms` tells the exchange's time."""
+        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear of what was published."""
         self._feed = feed
         self._stores = stores
         self._board = board
@@ -60,6 +65,7 @@ class Loop:
         self._patience = patience
         self._market_ms = market_ms
         self._interval_ms = interval_ms
+        self._followers = followers
         self.version = stores.predictions.version()
 
     def run(self, between: Callable[[], None], stopped: Callable[[], Collection[str]]) -> None:
@@ -92,6 +98,8 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
+        for follow in self._followers:
+            follow(rows, predictions)
 
     @performance_monitor.timed("score")
     def _score(self, candles: Sequence[Candle], stopped: Collection[str]) -> None:
