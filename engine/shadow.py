@@ -34,7 +34,7 @@ class Shadow:
         self.roles: Mapping[str, Roles] = {}
 
     def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        """Ask about the candles of `rows`, of which `predictions` were published; the answers are never shown as such."""
+        """Ask about the candles of `rows`, of which `predictions` were published; the answers stay hidden."""
         for horizon, roles in self.roles.items():
             followers = [holder.model for holder in (roles.challenger, roles.predecessor) if holder]
             if not followers or roles.champion is None:
