@@ -8,7 +8,9 @@ from sqlalchemy import BigInteger, Column, Engine, Float, Integer, Table, Text, 
 
 from data.database import metadata, transaction
 from data.paired_score import NOTHING, Compared
+from market.intervals import DAY_MS
 
+MODEL_LIFE_MS = 7 * DAY_MS  # market time after which a model that was not renewed abstains
 PERSON = "a person"
 ENGINE = "the engine"
 

@@ -84,8 +84,8 @@ def is_model_id(name: str) -> bool:
 
 
 def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what the page tells of a sound model."""
-    hidden = ("format", "check", "files", "cut_ms", "reference", "signatures")
+    """Return what there is to tell of a sound model; `reference` is for who computes its drift."""
+    hidden = ("format", "check", "files", "cut_ms", "signatures")
     shown = {name: value for name, value in manifest.items() if name not in hidden}
     shown["size_bytes"] = sum(entry["size"] for entry in manifest["files"].values())
     return {**shown, "file": f"{manifest['id']}.npz", "state": "ok", "reason": None}

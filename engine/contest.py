@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from data.champion_store import PERSON, Holder
+from data.champion_store import MODEL_LIFE_MS, PERSON, Holder
 from data.paired_score import Compared
 from market.intervals import DAY_MS
 
-MODEL_LIFE_MS = 7 * DAY_MS  # market time after which a model that was not renewed abstains
 LAST_DAY_MS = MODEL_LIFE_MS - DAY_MS  # from this age on a fresh model is wanted, proven or not
 TRIAL_HORIZONS = 3
 LONGEST_TRIAL_MS = 3 * DAY_MS  # two trials and their trainings fit into one life

@@ -8,22 +8,24 @@ from typing import Any
 from sqlalchemy import Engine
 
 from config import Config
-from data.champion_store import ChampionStore
+from data.champion_store import MODEL_LIFE_MS, ChampionStore
+from data.drift_store import DriftStore
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.shadow_store import ShadowStore
 from engine.champions import Champions
-from engine.contest import MODEL_LIFE_MS, trial_ms
+from engine.contest import trial_ms
+from engine.drift import DriftWatch
 from engine.forecaster import Rows, ServedHorizon
 from engine.history import training_span
 from engine.shadow import Shadow
-from engine.source import Source, house_environment, trainer_command
+from engine.source import Source, house_environment, leaks_command, trainer_command
 from engine.training_job import Progress, TrainingJob
 from market.errors import ModelError
 from market.intervals import DAY_MS, HOUR_MS
 from market.predictions import Prediction
 from models.scores import Scores
-from utils.mailbox import Letter, Mailbox
+from utils.mailbox import LETTERS_FOLDER, Letter, Mailbox
 from utils.model_utils import BatchPredictor
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,6 @@ RETRAIN_AFTER_MS = DAY_MS
 LATE_AFTER_MS = DAY_MS // 2  # a refresh that long overdue is told on every page
 RETRY_AFTER_MS = HOUR_MS  # while there is no model at all
 REFRESH_SECONDS = 30.0  # between two looks at the files and at who has earned what
-LETTERS = "letters"  # the folder in INSTANCE_DIR/run in which the pages leave what a person asks for
 
 
 class Serving:
@@ -45,14 +46,16 @@ class Serving:
         self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
         self._shadow = Shadow(ShadowStore(engine, config.INTERVAL), self.predictor)
+        self._drift = DriftWatch(DriftStore(engine, config.INTERVAL), self._store)
         roles = ChampionStore(engine, config.INTERVAL)
         self._champions = Champions(
             roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
         )
         self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
+        self._leaks = TrainingJob(config.INSTANCE_DIR / "run", house_environment(), "leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
         self._failed: set[str] = set()  # horizons whose last training left no new model
-        self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS)
+        self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
         self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0
@@ -61,8 +64,9 @@ class Serving:
         self._alarms: list[str] = []
 
     def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        """Ask the models in the shadow about what was just published."""
+        """Ask the models in the shadow about what was just published, and count what all of them saw."""
         self._shadow.follow(rows, predictions)
+        self._drift.follow(rows, self._champions.roles)
 
     def refresh(self, market_ms: int) -> None:
         """Let the champion of each horizon serve from now on; where none can be loaded, the one that serves stays."""
@@ -89,8 +93,10 @@ class Serving:
         for letter in self._mailbox.take():
             self._obey(letter, market_ms)
         self._shadow.tend(market_ms)
+        self._drift.tend(market_ms)
         if time.monotonic() >= self._refresh_at_s:
             self.refresh(market_ms)
+        self._leaks.poll(lambda: None)
         if self._job.is_running:
             if self._job.poll(lambda: self.refresh(market_ms)):
                 self._note_end(market_ms)
@@ -104,11 +110,19 @@ class Serving:
 
     def described(self) -> dict[str, Any]:
         """Return what the pages should know: alarms, and of each loaded model how long that took and its size."""
-        return {"alarms": self._alarms, "loads": dict(self._loads)}
+        leaks = self._leaks.progress()
+        return {
+            "alarms": self._alarms,
+            "loads": dict(self._loads),
+            "leaks": leaks,
+            "leaks_failure": self._leaks.failure,
+        }
 
     def stop(self) -> None:
-        """End a training that goes on."""
+        """End what goes on, and keep what was counted."""
         self._job.stop()
+        self._leaks.stop()
+        self._drift.stop()
 
     def _preload(self, model: str) -> None:
         if not self._config.ENABLE_MODEL_PRELOADING:
@@ -128,6 +142,12 @@ class Serving:
             horizons = [name for name in self._oldest_first() if letter.get("horizon") in (name, "all")]
             if not horizons or not self._train(horizons, market_ms):
                 self._champions.refuse("", "no training was started: one goes on, or failed a moment ago", market_ms)
+        elif order == "leaks":
+            command = leaks_command(self._source, self._config.INSTANCE_DIR / f"{self._source.venue}.leaks.json")
+            if not self._leaks.start(command):
+                self._champions.refuse(
+                    "", "the leak tests were not started: they run, or failed a moment ago", market_ms
+                )
         elif order == "promote":
             reason = self._champions.promote(model, market_ms)
             if reason is not None:

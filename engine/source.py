@@ -98,6 +98,12 @@ def trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()
     return [*command, "--market-ms", str(market_ms), *chosen]
 
 
+def leaks_command(source: Source, result: Path) -> list[str]:
+    """Return the command that runs the leak tests on what is stored of `source` and writes what they found."""
+    command = [sys.executable, "-m", "backtesting.leaks", "--market", source.market, "--venue", source.venue]
+    return [*command, "--json-file", str(result)]
+
+
 def choose_source(config: Config, say: Callable[[str], None]) -> Source:
     """Return the exchange MARKET asks for; for `auto` that is Binance when it answers within 3 s."""
     if config.MARKET == "binance":

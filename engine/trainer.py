@@ -12,19 +12,19 @@ import numpy as np
 
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
-from data.champion_store import ChampionStore
+from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
-from engine.contest import MODEL_LIFE_MS
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason
+from models.drift import reference_of
 from models.fitting import TrainingSettings
 from models.panel import Panel
 from models.training import TrainedHorizon, train_horizon
@@ -117,7 +117,8 @@ class Training:
         settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
         trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
         span = (self._span.start_ms, self._span.cut_ms)
-        self._models.save(trained, self._venue, span, definition_hash(), self._wanted)
+        reference = reference_of(_seen_in_training(panel, trained.training_ms))
+        self._models.save(trained, self._venue, span, definition_hash(), self._wanted, reference)
         return trained
 
     def _replay_candles(self, panel: Panel) -> int:
@@ -183,6 +184,13 @@ def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel
         features[index, places] = rows[inside]
         close[index, places] = candles["close"][inside]
     return Panel(tuple(tables), COLUMNS, SCALE, grid, features, close)
+
+
+def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
+    """Return the features (n, F) of the span a model was fitted to, of all symbols."""
+    first, last = np.searchsorted(panel.open_ms, span_ms)
+    rows: np.ndarray = panel.features[:, first : last + 1].reshape(-1, len(panel.columns))
+    return rows
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:

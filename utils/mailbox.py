@@ -10,6 +10,7 @@ from utils.file_operations import open_plain, write_atomically
 
 logger = logging.getLogger(__name__)
 
+LETTERS_FOLDER = "letters"  # in INSTANCE_DIR/run: what people ask of the engine
 MAX_LETTERS = 20  # that may wait; who reads them is not there, or far behind
 FRESH_SECONDS = 60.0  # what waited longer is no longer what somebody wants
 _MAX_BYTES = 4_096

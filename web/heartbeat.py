@@ -70,6 +70,8 @@ class Models(msgspec.Struct, frozen=True):
 
     alarms: tuple[str, ...] = ()
     loads: dict[str, Load] = {}
+    leaks: Training | None = None  # the leak tests that run
+    leaks_failure: str | None = None
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.champion_store import ENGINE, PERSON, ChampionStore, Holder
+from data.champion_store import ENGINE, MODEL_LIFE_MS, PERSON, ChampionStore, Holder
 from data.database import open_database
 from data.model_store import ModelStore
 from data.shadow_store import ShadowStore
 from engine.champions import Champions
-from engine.contest import MODEL_LIFE_MS, trial_ms
+from engine.contest import trial_ms
 from engine.forecaster import Rows
 from engine.shadow import Shadow
 from features.feature_engineering import COLUMNS, SCALE, definition_hash

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data.champion_store import ENGINE, PERSON, Holder
+from data.champion_store import ENGINE, MODEL_LIFE_MS, PERSON, Holder
 from data.paired_score import NOTHING, Compared
-from engine.contest import MODEL_LIFE_MS, Contender, rule_on_challenger, rule_on_predecessor, trial_ms
+from engine.contest import Contender, rule_on_challenger, rule_on_predecessor, trial_ms
 from market.intervals import DAY_MS, HOUR_MS
 
 NOW = 100 * DAY_MS
