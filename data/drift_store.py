@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, del
 from sqlalchemy.dialects.sqlite import insert
 
 from data.database import metadata, transaction
-from models.drift import BINS, stability
+from data.drift import BINS, stability
 
 KEPT_DAYS = 7  # the days that make the index
 DRIFT_LIMIT = 0.2  # usually read as: it has moved

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from data.champion_store import Roles
+from data.drift import counts_of, edges_of
 from data.drift_store import DriftStore
 from data.model_store import ModelStore
 from engine.forecaster import Rows
 from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
-from models.drift import counts_of, edges_of
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from data.candle_store import CandleStore
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.drift import reference_of
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
@@ -24,7 +25,6 @@ from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason
-from models.drift import reference_of
 from models.fitting import TrainingSettings
 from models.panel import Panel
 from models.training import TrainedHorizon, train_horizon

@@ -128,7 +128,7 @@ def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
 
 
 def _scores(card: Card, limit: float) -> list[Score]:
-    """Return the out-of-sample scores of a model: live rows, walk-forward rows of the record, else those of training."""
+    """Return the out-of-sample scores of a model: of live rows, and of the walk-forward in the record or training."""
     found = []
     for origin, source in (("live", "live"), ("replayed", "in walk-forward")):
         scores = card["scores"].get(origin)

@@ -10,7 +10,7 @@ from web.rows import ModelSchema
 from web.site_stores import stores
 from web.tables import Page, table
 
-api = nouns.add("models")(ApiBlueprint("models", __name__, description="Who predicts"))
+api = nouns.add("models")(ApiBlueprint("model_cards", __name__, description="Who predicts"))
 
 
 @table(api, "/models", Arguments, ModelSchema)
