@@ -43,6 +43,7 @@ class DriftReport:
     """The features of a model over the last days, the one that moved most first."""
 
     n: int  # rows
+    days: int  # of the market, the first and the last in part
     features: tuple[Drift, ...]
 
 
@@ -83,13 +84,14 @@ class DriftStore:
         c = drift_days.c
         query = select(c.counts).where(c.model == model, c.interval == self._interval)
         with self._engine.connect() as connection:
-            counts = _table(list(connection.execute(query).scalars()), len(features))
+            days = list(connection.execute(query).scalars())
+        counts = _table(days, len(features))
         n = int(counts[0].sum()) if len(counts) else 0
         if not n:
             return None
         indexes = zip(features, stability(reference, counts).tolist(), strict=True)
         moved = sorted((Drift(name, index) for name, index in indexes), key=lambda one: -one.index)
-        return DriftReport(n, tuple(moved))
+        return DriftReport(n, len(days), tuple(moved))
 
 
 def _bytes(counts: np.ndarray) -> bytes:
