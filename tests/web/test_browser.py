@@ -73,7 +73,7 @@ def send(served):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("path", [*PATHS, "/system", "/s/NOPE"])
+@pytest.mark.parametrize("path", [*PATHS, "/system", "/models?horizon=1h", "/s/NOPE"])
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
     expect(page.locator("#theme")).to_be_visible()

@@ -26,7 +26,9 @@ def changing_routes(site):
 def test_every_route_that_changes_something_refuses_who_has_no_token(lively):
     routes = changing_routes(lively.site)
 
-    answers = {(path, method): lively.site.test_client().open(path, method=method).status_code for path, method in routes}
+    answers = {
+        (path, method): lively.site.test_client().open(path, method=method).status_code for path, method in routes
+    }
 
     assert len(routes) >= 4
     assert set(answers.values()) == {403}
