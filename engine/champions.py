@@ -47,8 +47,8 @@ class Champions:
             self.cuts[horizon] = cuts
             try:
                 self._forget_unsound(horizon, cuts, market_ms)
+                self._judge(horizon, cuts, market_ms)  # first: a challenger that has earned it is not replaced
                 self._admit(horizon, cuts, market_ms)
-                self._judge(horizon, cuts, market_ms)
             except SourceUnavailable as error:
                 logger.warning("roles not written reason=%s", error)
 

@@ -7,7 +7,7 @@ from data.paired_score import Compared
 from market.intervals import DAY_MS
 
 LAST_DAY_MS = MODEL_LIFE_MS - DAY_MS  # from this age on a fresh model is wanted, proven or not
-TRIAL_HORIZONS = 3
+TRIAL_HORIZONS = 12  # enough for an interval
 LONGEST_TRIAL_MS = 3 * DAY_MS  # two trials and their trainings fit into one life
 
 
@@ -32,7 +32,7 @@ class Ruling:
 
 
 def trial_ms(horizon_ms: int) -> int:
-    """Return how long a challenger is watched: a day or three horizons, never so long that its champion expires."""
+    """Return how long a challenger is watched: a day or twelve horizons, never so long that its champion expires."""
     return min(max(DAY_MS, TRIAL_HORIZONS * horizon_ms), LONGEST_TRIAL_MS)
 
 
