@@ -93,7 +93,7 @@ class ShadowStore:
         settled = [
             (row, ups)
             for row, ups in zip(due, outcomes, strict=True)
-            if None not in ups.values() or row.due_ms < late_ms
+            if (ups and None not in ups.values()) or row.due_ms < late_ms
         ]
         if not settled:
             return False

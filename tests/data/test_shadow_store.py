@@ -31,12 +31,16 @@ def publish(database, open_ms, symbols=SYMBOLS):
         )
         for symbol in symbols
     ]  # fmt: skip
-    PredictionStore(database, "simulated", "5m", ["rsi"]).publish(rows)
+    store = PredictionStore(database, "simulated", "5m", ["rsi"])
+    store.publish(rows)
+    store.settle()
 
 
 def close(database, open_ms, prices):
     candles = [Candle(symbol, open_ms, price, price, price, price, 1.0) for symbol, price in prices.items()]
-    CandleStore(database, "5m").append(candles)
+    store = CandleStore(database, "5m")
+    store.append(candles)
+    store.settle()
 
 
 def score(database, market_ms):
