@@ -50,24 +50,30 @@ class Progress:
         self._path = path
         self._total = total
         self._done = 0
+        self._text = ""
         self._started_s = time.monotonic()
         self.failures: list[str] = []
 
     def step(self, text: str) -> None:
         """Begin the next step."""
-        self._write(text)
+        self._text = text
+        self._write(text, self._done)
         self._done += 1
+
+    def part(self, done: int, total: int) -> None:
+        """Tell how much of the step that goes on is done."""
+        self._write(self._text, self._done - 1 + done / total)
 
     def end(self) -> None:
         """Tell that all steps are done, and what failed on the way."""
-        self._write("done")
+        self._write("done", self._done)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, done: float) -> None:
         passed_s = time.monotonic() - self._started_s
-        eta_s = passed_s / self._done * (self._total - self._done) if self._done else None
+        eta_s = passed_s / done * (self._total - done) if done else None
         state = {
             "step": text,
-            "done": self._done,
+            "done": round(done, 2),
             "total": self._total,
             "eta_s": None if eta_s is None else round(eta_s, 1),
             "failure": "; ".join(self.failures) or None,
@@ -116,7 +122,7 @@ class Training:
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
         settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
-        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
+        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part)
         span = (self._span.start_ms, self._span.cut_ms)
         reference = reference_of(_seen_in_training(panel, trained.training_ms))
         self._models.save(trained, self._venue, span, definition_hash(), self._wanted, reference)

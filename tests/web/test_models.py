@@ -188,7 +188,7 @@ def test_of_an_engine_that_does_not_run_nothing_is_asked(lively):
 
 
 def test_a_training_shows_how_far_it_is_and_can_be_cancelled(lively):
-    progress = {"step": "training 1h", "done": 2, "total": 5, "eta_s": 70.0, "horizons": ["1h", "4h"]}
+    progress = {"step": "training 1h", "done": 2.0, "total": 5, "eta_s": 70.0, "horizons": ["1h", "4h"]}
     lively.beat(training=progress)
 
     text = page(lively)
