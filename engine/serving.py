@@ -75,8 +75,8 @@ class Serving:
         served = dict(self.served)
         for name, roles in self._champions.roles.items():
             champion = roles.champion.model if roles.champion else None
-            if champion is None or (name in served and served[name].model == champion):
-                continue
+            if champion not in self._champions.cuts[name] or (name in served and served[name].model == champion):
+                continue  # its files are not sound or for other features, or it serves already
             try:
                 facts = self._store.facts(champion)
                 self._preload(champion)
