@@ -81,7 +81,7 @@ class Loop:
             if slot.candles:
                 self._patience.until_done(self._stores.candles.append, slot.candles)
                 for rows in self._board.step(slot.candles):
-                    self._publish(rows)
+                    self._follow(rows, self._publish(rows))
                 self._unsettled += 1
                 self._newest_close_ms = max(self._newest_close_ms, slot.candles[0].open_ms + self._interval_ms)
             if self._unsettled and (not slot.candles or self._unsettled >= MOST_UNSETTLED):
@@ -91,7 +91,7 @@ class Loop:
             between()
 
     @performance_monitor.timed("publish")
-    def _publish(self, rows: Rows) -> None:
+    def _publish(self, rows: Rows) -> list[Prediction]:
         # Published an interval late or more, it is no prediction: what happened next is known.
         late_ms = rows.candles[0].open_ms + 2 * self._interval_ms
 
@@ -99,14 +99,20 @@ class Loop:
             return self._market_ms() < late_ms
 
         if not is_timely():
-            return
+            return []
         predictions, inputs = self._forecaster.predict(rows, self._interval_ms), inputs_of(rows)
         published = self._patience.until_done(self._stores.predictions.publish, predictions, inputs, is_timely)
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
-        for follow in self._followers:
-            follow(rows, predictions)
+        return predictions
+
+    @performance_monitor.timed("shadow")
+    def _follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
+        """Let those hear of it who need not be asked before it is told."""
+        if predictions:
+            for follow in self._followers:
+                follow(rows, predictions)
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
