@@ -9,7 +9,9 @@ import hashlib
 import io
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,14 @@ MAX_LISTED = 500  # refused files; a folder full of others' files is counted, no
 _SUFFIXES = {".json", *(f".{part}" for part in PARTS)}
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How long a model took to load, and how large it is in memory."""
+
+    load_ms: float
+    bytes: int
+
+
 class ModelStore:
     """The models in one folder, which several instances may share."""
 
@@ -40,6 +50,7 @@ class ModelStore:
         """Look into `folder` for what is signed with the key in `key_file`; both are made at the first save."""
         self._folder = folder
         self._key_file = key_file
+        self.loads: dict[str, Load] = {}  # of the models that were loaded here
 
     def save(
         self,
@@ -82,6 +93,7 @@ class ModelStore:
         from models.array_file import unpack
         from models.served import served_from
 
+        started_s = time.perf_counter()
         manifest = self._manifest(model_id)
         path = self._path(model_id, "npz")
         content = content_of(path, manifest["files"]["npz"])
@@ -90,6 +102,8 @@ class ModelStore:
         except ModelError as error:
             raise ModelError(f"{path.name} refused: {error}") from error
         _check_answer(model, manifest["check"])
+        size_bytes = sum(array.nbytes for array in model.arrays().values())
+        self.loads[model_id] = Load(round(1_000 * (time.perf_counter() - started_s), 1), size_bytes)
         return model
 
     def cached(self, model_id: str) -> "ServedModel":

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Engine
@@ -21,7 +22,7 @@ from engine.history import training_span
 from engine.shadow import Shadow
 from engine.source import Source, house_environment, leaks_command, trainer_command
 from engine.training_job import Progress, TrainingJob
-from market.errors import ModelError
+from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
 from market.predictions import Prediction
 from models.scores import Scores
@@ -59,7 +60,6 @@ class Serving:
         self.served: Mapping[str, ServedHorizon] = {}
         self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0
-        self._loads: dict[str, dict[str, float]] = {}
         self.note: str | None = None
         self._alarms: list[str] = []
 
@@ -79,7 +79,8 @@ class Serving:
                 continue  # its files are not sound or for other features, or it serves already
             try:
                 facts = self._store.facts(champion)
-                self._preload(champion)
+                if self._config.ENABLE_MODEL_PRELOADING:
+                    self._store.cached(champion)
             except ModelError as error:
                 logger.warning("model refused model=%s reason=%s", champion, error)
                 continue
@@ -91,7 +92,10 @@ class Serving:
     def tend(self, market_ms: int) -> None:
         """Do what was asked for, start a training when one is due, and take over what a finished one left."""
         for letter in self._mailbox.take():
-            self._obey(letter, market_ms)
+            try:
+                self._obey(letter, market_ms)
+            except SourceUnavailable as error:
+                logger.warning("order not done order=%r reason=%s", letter.get("order"), error)
         self._shadow.tend(market_ms)
         self._drift.tend(market_ms)
         if time.monotonic() >= self._refresh_at_s:
@@ -113,7 +117,7 @@ class Serving:
         leaks = self._leaks.progress()
         return {
             "alarms": self._alarms,
-            "loads": dict(self._loads),
+            "loads": {name: asdict(load) for name, load in dict(self._store.loads).items()},
             "leaks": leaks,
             "leaks_failure": self._leaks.failure,
         }
@@ -123,15 +127,6 @@ class Serving:
         self._job.stop()
         self._leaks.stop()
         self._drift.stop()
-
-    def _preload(self, model: str) -> None:
-        if not self._config.ENABLE_MODEL_PRELOADING:
-            return
-        started_s = time.perf_counter()
-        loaded = self._store.cached(model)
-        if model not in self._loads:
-            size_bytes = sum(array.nbytes for array in loaded.arrays().values())
-            self._loads[model] = {"load_ms": round(1_000 * (time.perf_counter() - started_s), 1), "bytes": size_bytes}
 
     def _obey(self, letter: Letter, market_ms: int) -> None:
         """Do what a person asks for; what cannot be done is written down with the reason."""

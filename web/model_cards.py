@@ -15,7 +15,15 @@ from web.stores import Stores
 
 DRIFT_ROWS, DRIFT_DAYS = 1_000, 2  # less says nothing of a drift
 ROLES = ("champion", "challenger", "predecessor", "retired")
-_SHOWN_SCORES = ("n", "brier_skill", "brier_skill_low", "brier_skill_high", "net_bps_per_prediction", "verdict")
+_SHOWN_SCORES = (
+    "n",
+    "n_independent",
+    "brier_skill",
+    "brier_skill_low",
+    "brier_skill_high",
+    "net_bps_per_prediction",
+    "verdict",
+)
 
 Card = dict[str, Any]
 

@@ -8,6 +8,7 @@ from config import CHECKOUT
 from data.champion_store import PERSON, ChampionStore, Change
 from data.drift_store import DRIFT_LIMIT
 from data.model_skill import Week, weekly_scores
+from data.skill import MIN_RESAMPLED
 from utils.mailbox import Letter
 from utils.times import parse_utc
 from web.heartbeat import Heartbeat, Training
@@ -72,6 +73,7 @@ class ModelsSheet:
     refused: list[Card]
     waiting: list[Letter]
     weeks: list[Week]
+    min_resampled: int
     leaks: list[dict[str, Any]]
     leak_job: Training | None
     leak_failure: str | None
@@ -101,6 +103,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         refused=[card for card in cards if card["state"] != "ok"],
         waiting=stores.mailbox.waiting(),
         weeks=stores.ask(lambda engine, interval: weekly_scores(engine, interval, horizon, WEEKS), no_weeks),
+        min_resampled=MIN_RESAMPLED,
         leaks=_leaks(stores, beat),
         leak_job=beat.models.leaks if is_alive else None,
         leak_failure=beat.models.leaks_failure,
@@ -133,7 +136,8 @@ def _scores(card: Card, limit: float) -> list[Score]:
     for origin, source in (("live", "live"), ("replayed", "in walk-forward")):
         scores = card["scores"].get(origin)
         if scores and scores["brier_skill"] is not None:
-            value, low, high = (scores[f"brier_skill{end}"] for end in ("", "_low", "_high"))
+            value = scores["brier_skill"]
+            low, high = _interval(scores)
             found.append(Score(source, value, scores["n"], low, high, skill_plot(value, low, high, limit)))
     record = card["metrics"].get(card["family"])
     if record and "replayed" not in card["scores"]:
@@ -143,8 +147,14 @@ def _scores(card: Card, limit: float) -> list[Score]:
 
 
 def _shown_values(card: Card) -> list[float | None]:
-    keys = ("brier_skill", "brier_skill_low", "brier_skill_high")
-    return [min(1.0, max(-0.2, value)) for score in card["scores"].values() if (value := score[keys[0]]) is not None]
+    return [value for score in card["scores"].values() for value in (score["brier_skill"], *_interval(score)) if value]
+
+
+def _interval(scores: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return the interval of a skill; none where so few horizons make it everything that is possible."""
+    if scores["n_independent"] < MIN_RESAMPLED:
+        return None, None
+    return scores["brier_skill_low"], scores["brier_skill_high"]
 
 
 def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | None:
