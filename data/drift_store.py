@@ -77,9 +77,9 @@ class DriftStore:
             found = connection.execute(query).scalar()
         return _table([found], features)
 
-    def report(self, model: str, features: Sequence[str], reference: Mapping[str, Any] | None) -> DriftReport | None:
+    def report(self, model: str, features: Sequence[str], spread: Mapping[str, Any] | None) -> DriftReport | None:
         """Return how the features of a model have moved; None while nothing is known of it."""
-        if reference is None:
+        if spread is None:
             return None
         c = drift_days.c
         query = select(c.counts).where(c.model == model, c.interval == self._interval)
@@ -89,7 +89,7 @@ class DriftStore:
         n = int(counts[0].sum()) if len(counts) else 0
         if not n:
             return None
-        indexes = zip(features, stability(reference, counts).tolist(), strict=True)
+        indexes = zip(features, stability(spread, counts).tolist(), strict=True)
         moved = sorted((Drift(name, index) for name, index in indexes), key=lambda one: -one.index)
         return DriftReport(n, len(days), tuple(moved))
 

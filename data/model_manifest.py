@@ -33,11 +33,11 @@ def manifest_of(
     definition: str,
     span: tuple[int, int],
     files: dict[str, dict[str, Any]],
-    reference: dict[str, Any] | None,
+    spread: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the manifest of a trained model, unsigned.
 
-    `span`: first and last moment of the history, ms; `files`: by part; `reference`: how its features were spread.
+    `span`: first and last moment of the history, ms; `files`: by part; `spread`: how its features were spread.
     """
     return {
         "format": FORMAT,
@@ -54,7 +54,7 @@ def manifest_of(
         "libraries": {name: version(name) for name in _LIBRARIES},
         "check": {"row": trained.check_row, "probability": trained.check_probability},
         "files": files,
-        "reference": reference,
+        "spread": spread,
     }
 
 
@@ -84,7 +84,7 @@ def is_model_id(name: str) -> bool:
 
 
 def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to tell of a sound model; `reference` is for who computes its drift."""
+    """Return what there is to tell of a sound model; `spread` is for who computes its drift."""
     hidden = ("format", "check", "files", "cut_ms", "signatures")
     shown = {name: value for name, value in manifest.items() if name not in hidden}
     shown["size_bytes"] = sum(entry["size"] for entry in manifest["files"].values())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.model_files import content_of, verify
+from data.model_files import compare_digest, content_of, verify
 from data.model_manifest import PARTS, card_of, is_model_id, manifest_bytes, manifest_of, read_manifest, read_unchecked
 from data.model_seal import sealed, without_seal
 from market.errors import ModelError
@@ -59,12 +59,12 @@ class ModelStore:
         span: tuple[int, int],
         definition: str = "",
         kept: Collection[str] = (),
-        reference: dict[str, Any] | None = None,
+        spread: dict[str, Any] | None = None,
     ) -> str:
         """Keep a trained model and return its id; a kill leaves it whole or not there.
 
         `definition`: a hash of the rules behind the features, for features of one name may change their meaning;
-        `span`: first and last moment of the history it was trained from; `reference`: how its features were spread.
+        `span`: first and last moment of the history it was trained from; `spread`: how its features were spread.
         The oldest models beyond KEPT_MODELS go, but for those in `kept`.
         """
         import joblib
@@ -81,7 +81,7 @@ class ModelStore:
             part: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for part, content in contents.items()
         }
-        manifest = manifest_of(trained, venue, definition, span, files, reference)
+        manifest = manifest_of(trained, venue, definition, span, files, spread)
         for part, content in contents.items():
             write_atomically(self._path(trained.model.id, part), content)
         self._write_manifest(sealed(manifest, secret, self._before(trained.model.id)))
@@ -97,6 +97,7 @@ class ModelStore:
         manifest = self._manifest(model_id)
         path = self._path(model_id, "npz")
         content = content_of(path, manifest["files"]["npz"])
+        compare_digest(path, manifest["files"]["npz"], hashlib.sha256(content).hexdigest())
         try:
             model = served_from(manifest, unpack(content))
         except ModelError as error:

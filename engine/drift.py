@@ -62,8 +62,8 @@ class DriftWatch:
             self._edges[model] = None
             try:
                 facts = self._models.facts(model)
-                if facts["reference"] is not None:
-                    self._edges[model] = edges_of(facts["reference"], len(facts["features"]))
+                if facts["spread"] is not None:
+                    self._edges[model] = edges_of(facts["spread"], len(facts["features"]))
             except ModelError as error:
                 logger.warning("drift not counted model=%s reason=%s", model, error)
         return self._edges[model]

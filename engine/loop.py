@@ -58,7 +58,7 @@ class Loop:
         interval_ms: int,
         followers: Sequence[Follower] = (),
     ) -> None:
-        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear of what was published."""
+        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear, in a pause, what was published."""
         self._feed = feed
         self._stores = stores
         self._board = board
@@ -68,6 +68,7 @@ class Loop:
         self._market_ms = market_ms
         self._interval_ms = interval_ms
         self._followers = followers
+        self._untold: list[tuple[Rows, list[Prediction]]] = []
         self.version = stores.predictions.version()
         self._unsettled = 0  # slots whose candles and predictions wait for their place in the tables
         self._newest_close_ms = 0
@@ -81,7 +82,7 @@ class Loop:
             if slot.candles:
                 self._patience.until_done(self._stores.candles.append, slot.candles)
                 for rows in self._board.step(slot.candles):
-                    self._follow(rows, self._publish(rows))
+                    self._publish(rows)
                 self._unsettled += 1
                 self._newest_close_ms = max(self._newest_close_ms, slot.candles[0].open_ms + self._interval_ms)
             if self._unsettled and (not slot.candles or self._unsettled >= MOST_UNSETTLED):
@@ -91,7 +92,7 @@ class Loop:
             between()
 
     @performance_monitor.timed("publish")
-    def _publish(self, rows: Rows) -> list[Prediction]:
+    def _publish(self, rows: Rows) -> None:
         # Published an interval late or more, it is no prediction: what happened next is known.
         late_ms = rows.candles[0].open_ms + 2 * self._interval_ms
 
@@ -99,26 +100,29 @@ class Loop:
             return self._market_ms() < late_ms
 
         if not is_timely():
-            return []
+            return
         predictions, inputs = self._forecaster.predict(rows, self._interval_ms), inputs_of(rows)
         published = self._patience.until_done(self._stores.predictions.publish, predictions, inputs, is_timely)
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
-        return predictions
-
-    @performance_monitor.timed("shadow")
-    def _follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        """Let those hear of it who need not be asked before it is told."""
-        if predictions:
-            for follow in self._followers:
-                follow(rows, predictions)
+        if published.rows:
+            self._untold.append((rows, predictions))
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
         self._patience.until_done(self._stores.candles.settle)
+        self._tell()
         self._score(stopped)
         self._unsettled = 0
+
+    @performance_monitor.timed("shadow")
+    def _tell(self) -> None:
+        """Let the followers take in what was published since the last pause."""
+        for rows, predictions in self._untold:
+            for follow in self._followers:
+                follow(rows, predictions)
+        self._untold.clear()
 
     @performance_monitor.timed("score")
     def _score(self, stopped: Collection[str]) -> None:

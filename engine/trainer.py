@@ -15,7 +15,7 @@ from data.candle_store import CandleStore
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
-from data.drift import reference_of
+from data.drift import spread_of
 from data.ledger_inputs import Inputs
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
@@ -124,8 +124,8 @@ class Training:
         settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
         trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part)
         span = (self._span.start_ms, self._span.cut_ms)
-        reference = reference_of(_seen_in_training(panel, trained.training_ms))
-        self._models.save(trained, self._venue, span, definition_hash(), self._wanted, reference)
+        spread = spread_of(_seen_in_training(panel, trained.training_ms))
+        self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)
         return trained
 
     def _replay_candles(self, panel: Panel) -> int:

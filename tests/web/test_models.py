@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.champion_store import PERSON, ChampionStore, Change, Holder, Roles
-from data.drift import counts_of, edges_of, reference_of
+from data.drift import counts_of, edges_of, spread_of
 from data.drift_store import DriftStore
 from data.model_store import ModelStore
 from data.paired_score import Compared
@@ -35,7 +35,7 @@ class Cast:
     def __init__(self, house, trained):
         self.house, self.store = house, ChampionStore(house._engine, "5m")
         self.rows = np.random.default_rng(1).normal(size=(3_000, len(COLUMNS)))
-        self.reference = reference_of(self.rows)
+        self.spread = spread_of(self.rows)
         self.before, self.champion, self.challenger = (self._save(trained, step) for step in range(3))
         self.roles = Roles(
             Holder(self.champion, T0 - DAY_MS),
@@ -48,7 +48,7 @@ class Cast:
         model = replace(trained.model, move=replace(trained.model.move, half_width=1.0 + step))
         whole = replace(trained, model=replace(model, id=content_id(model)), cut_ms=trained.cut_ms + step * 3_600_000)
         store = ModelStore(self.house.config.SAVED_MODELS_DIR, self.house.folder / "model.key")
-        return store.save(whole, self.house.venue, (T0 - 10 * DAY_MS, T0), reference=self.reference)
+        return store.save(whole, self.house.venue, (T0 - 10 * DAY_MS, T0), spread=self.spread)
 
     def record(self, kind, model, text, **more):
         self.store.record(Change(T0, "1h", kind, model, text, **more), self.roles)
@@ -106,7 +106,7 @@ def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
 
 
 def test_drift_is_drawn_and_named(cast):
-    edges = edges_of(cast.reference, len(COLUMNS))
+    edges = edges_of(cast.spread, len(COLUMNS))
     moved = cast.rows.copy()
     moved[:, 2] += 1.0
     store = DriftStore(cast.house._engine, "5m")
@@ -121,7 +121,7 @@ def test_drift_is_drawn_and_named(cast):
 
 
 def test_a_day_of_drift_is_too_little_to_speak_of(cast):
-    edges = edges_of(cast.reference, len(COLUMNS))
+    edges = edges_of(cast.spread, len(COLUMNS))
     DriftStore(cast.house._engine, "5m").keep(1, {cast.champion: counts_of(cast.rows + 9, edges)})
 
     assert "Too few to say" in card(page(cast.house), cast.champion)
