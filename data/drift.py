@@ -30,8 +30,12 @@ def spread_of(rows: np.ndarray) -> Spread:
 
 def edges_of(spread: Mapping[str, Any], features: int) -> np.ndarray:
     """Return the edges (F, BINS - 1) of a spread; ModelError when it is none for so many features."""
-    edges = np.array(spread.get("edges"), dtype=np.float64)
-    if edges.shape != (features, BINS - 1):
+    try:
+        edges = np.array(spread["edges"], dtype=np.float64)
+        shares = np.array(spread["shares"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the spread of the features cannot be read: {error}") from error
+    if edges.shape != (features, BINS - 1) or shares.shape != (features, BINS):
         raise ModelError(f"the spread of the features is {edges.shape}, {features} features need others")
     return edges
 

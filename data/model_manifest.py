@@ -150,6 +150,8 @@ def _fault(manifest: dict[str, Any], name: str) -> str:
         return "names no features"
     if not isinstance(files, dict) or set(files) != set(PARTS) or not all(map(_is_file_entry, files.values())):
         return "does not name its files"
+    if not isinstance(manifest.get("spread"), dict | None):
+        return "has no spread of its features"
     return "" if _has_numbers(manifest) else "has numbers missing"
 
 

@@ -70,6 +70,13 @@ def test_a_spread_of_other_features_is_refused():
         edges_of(spread_of(rows(100, seed=1)), 4)
 
 
+@pytest.mark.parametrize("odd", [{}, {"edges": None, "shares": []}, {"edges": [[1], [1, 2]], "shares": [[]]}])
+def test_what_is_no_spread_says_nothing(store, odd):
+    store.keep(1, {"m": np.ones((3, BINS), np.int64)})
+
+    assert store.report("m", NAMES, odd) is None
+
+
 def test_the_report_is_of_the_last_days_the_largest_first(store):
     spread = spread_of(rows(5_000, seed=1))
     edges = edges_of(spread, 3)
