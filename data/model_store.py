@@ -51,6 +51,7 @@ class ModelStore:
         self._folder = folder
         self._key_file = key_file
         self.loads: dict[str, Load] = {}  # of the models that were loaded here
+        self._warned: set[str] = set()
 
     def save(
         self,
@@ -131,7 +132,7 @@ class ModelStore:
             try:
                 self._verify(manifest)
             except ModelError as error:
-                logger.warning("model refused reason=%r", str(error))
+                self._warn(str(error))
                 continue
             found[str(manifest["id"])] = int(manifest["cut_ms"])
         return found
@@ -167,6 +168,12 @@ class ModelStore:
             refused[MAX_LISTED:] = [_refused(f"{len(refused) - MAX_LISTED} more", more)]
         return [card_of(manifest) for manifest in sound if venue in (None, manifest["venue"])] + refused
 
+    def _warn(self, reason: str) -> None:
+        """Log a refusal once, however often the folder is looked at."""
+        if reason not in self._warned and len(self._warned) < MAX_LISTED:
+            self._warned.add(reason)
+            logger.warning("model refused reason=%r", reason)
+
     def _path(self, model_id: str, suffix: str) -> Path:
         return self._folder / f"{model_id}.{suffix}"
 
@@ -191,7 +198,7 @@ class ModelStore:
             try:
                 manifest = read_manifest(path, secret)
             except ModelError as error:
-                logger.warning("model refused reason=%r", str(error))
+                self._warn(str(error))
                 continue
             if (manifest["venue"], manifest["interval"], manifest["horizon"]) == (venue, interval, horizon):
                 found.append((manifest["cut_ms"], path.stat().st_mtime_ns, path.name, manifest))

@@ -354,3 +354,13 @@ def test_a_link_is_refused_even_when_what_it_leads_to_is_sound(folder, trained, 
 
     with pytest.raises(ModelError, match="cannot be read"):
         store_in(folder).load(trained.model.id)
+
+
+def test_a_refusal_is_logged_once_however_often_the_folder_is_looked_at(folder, trained, caplog):
+    (folder / f"{trained.model.id}.npz").write_bytes(b"?")
+    store = store_in(folder)
+
+    for _ in range(3):
+        store.newest(VENUE, "5m", "1h", COLUMNS)
+
+    assert len([record for record in caplog.records if "model refused" in record.message]) == 1
