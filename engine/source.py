@@ -104,6 +104,12 @@ def leaks_command(source: Source, result: Path) -> list[str]:
     return [*command, "--json-file", str(result)]
 
 
+def sealer_command(source: Source, before_ms: int) -> list[str]:
+    """Return the command that seals the months of `source` that end before that moment of the market."""
+    command = [sys.executable, "-m", "engine.sealer", "--venue", source.venue]
+    return [*command, "--before-ms", str(before_ms)]
+
+
 def choose_source(config: Config, say: Callable[[str], None]) -> Source:
     """Return the exchange MARKET asks for; for `auto` that is Binance when it answers within 3 s."""
     if config.MARKET == "binance":
