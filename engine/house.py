@@ -76,7 +76,7 @@ class House:
         self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
-        self._serving = Serving(config, source)
+        self._serving = Serving(config, source, self._engine)
         self._symbols_path = config.INSTANCE_DIR / f"{source.venue}.symbols.json"
         self._know(self._known_symbols())
         self._feed: BinanceFeed | None = None
@@ -156,7 +156,7 @@ class House:
         self._board = FeatureBoard(names, self._candles, config.interval_ms)
         horizons = [Horizon(name, length_ms) for name, length_ms in config.horizon_ms.items()]
         forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
-        self._serving.refresh()
+        self._serving.refresh(self._rest.clock.now_ms())
         forecaster.served = self._serving.served
         self._patience.until_done(self._ledger.score, self._rest.clock.now_ms(), ())
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
@@ -169,6 +169,7 @@ class House:
             self._patience,
             self._rest.clock.now_ms,
             config.interval_ms,
+            [self._serving.follow],
         )
         self._feed.start(self._board.newest(), self._board.holes())
         if self._is_over.is_set():
@@ -233,6 +234,7 @@ class House:
             },
             "symbols": [{**states.get(facts["symbol"], _UNHEARD), **facts} for facts in self._facts],
             "training": self._serving.training(),
+            "models": self._serving.described(),
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,
         }

@@ -165,3 +165,16 @@ class ModelSchema(Schema):
     features = fields.List(fields.String())
     training = fields.Dict()
     metrics = fields.Dict(metadata={"description": "walk-forward figures of each family"})
+    role = fields.String(metadata={"description": "champion, challenger, predecessor or retired"})
+    since = fields.DateTime(allow_none=True, metadata={"description": "market time at which it got its role"})
+    expires_at = fields.DateTime(metadata={"description": "from then on its rows abstain"})
+    compared = fields.Dict(
+        metadata={
+            "description": "paired with the champion on the same live rows: share by which its Brier score is lower"
+        }
+    )
+    scores = fields.Dict(metadata={"description": "its rows in the ledger, by origin"})
+    drift = fields.Dict(metadata={"description": "population stability index of each feature over seven days"})
+    size_bytes = fields.Integer()
+    load_ms = fields.Float(allow_none=True)
+    memory_bytes = fields.Integer(allow_none=True)

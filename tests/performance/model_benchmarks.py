@@ -202,7 +202,7 @@ def _stored(folder, forest):
     small = train_horizon(panel, INTERVAL, HORIZON, 12, TrainingSettings(replay_candles=50, folds=1))
     model = _served(forest, columns, "column_0")
     answer = float(model.predict(np.array([small.check_row])).probability_up[0])
-    store = ModelStore(folder)
+    store = ModelStore(folder, folder / "model.key")
     return store, store.save(replace(small, model=model, estimator=None, check_probability=answer), VENUE, (0, 1))
 
 

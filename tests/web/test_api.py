@@ -253,7 +253,9 @@ def test_every_key_of_a_model_card_is_described(lively):
     described = lively.get(f"{API}/openapi.json").json["components"]["schemas"]["Model"]["properties"]
     panel = synthetic_panel(symbols=2, candles=1_200, seed=1)
     trained = train_horizon(panel, "5m", "1h", 12, TrainingSettings(replay_candles=100, folds=1))
-    ModelStore(lively.config.SAVED_MODELS_DIR).save(trained, lively.venue, (0, 360_000_000))
+    ModelStore(lively.config.SAVED_MODELS_DIR, lively.folder / "model.key").save(
+        trained, lively.venue, (0, 360_000_000)
+    )
 
     (card,) = lively.items(f"{API}/models")
 
