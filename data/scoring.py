@@ -13,8 +13,10 @@ from data.candle_checks import checked, seed_of
 from data.candle_store import candles
 from data.ledger_tables import SUMS, calibration_bins, predictions, skill_blocks
 from data.skill import BINS
+from data.width_store import move_widths
 from market.candles import COLUMNS
 from market.predictions import BPS
+from models.adaptation import step_of
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
 _VOID_AFTER_CANDLES = 12
@@ -71,7 +73,7 @@ def score_due(
     due, found = _due_rows(connection, interval, length_ms, market_ms, limit)
     numbers = list(due["seq"]) if due else []
     if due:
-        _write_outcomes(connection, due, market_ms)
+        _write_outcomes(connection, due, length_ms, market_ms)
     if numbers and found == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
@@ -120,7 +122,7 @@ def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: 
     return dict(zip(names, zip(*scored, strict=True), strict=True)) if scored else {}, len(rows)
 
 
-def _write_outcomes(connection: Connection, due: Columns, market_ms: int) -> None:
+def _write_outcomes(connection: Connection, due: Columns, length_ms: int, market_ms: int) -> None:
     number = {name: np.array(due[name], dtype=float) for name in _NUMBERS}
     returns = (number["later"] / number["price"] - 1.0) * BPS
     ups = returns > 0
@@ -141,6 +143,8 @@ def _write_outcomes(connection: Connection, due: Columns, market_ms: int) -> Non
     # A nan is stored as null by SQLite.
     changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
     connection.exec_driver_sql(_UPDATE, changes)
+    steps = step_of(number["coverage"], inside, number["horizon_ms"] / length_ms)
+    move_widths(connection, zip(*(due[name] for name in _GROUP[:3]), np.where(has_interval, steps, 0.0), strict=True))
     past = np.where(np.isnan(number["past"]), math.nan, number["price"] > number["past"])
     with np.errstate(invalid="ignore"):
         sums = {

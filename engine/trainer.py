@@ -16,6 +16,7 @@ from data.data_processor import DataProcessor
 from data.database import open_database
 from data.model_store import ModelStore
 from data.prediction_store import Inputs, PredictionStore
+from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.serving import MODEL_LIFE_MS
@@ -84,6 +85,7 @@ class Training:
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
+        self._widths = WidthStore(engine, config.INTERVAL)
         self._models = ModelStore(config.SAVED_MODELS_DIR)
         self._horizons = [Horizon(name, length) for name, length in config.horizon_ms.items()]
         self._progress = Progress(config.INSTANCE_DIR / "run" / PROGRESS_FILE, len(self._horizons) + 3)
@@ -130,6 +132,9 @@ class Training:
         region = range(max(0, len(panel.open_ms) - replay_candles), end)
         if not trained or not len(region):
             return
+        for horizon, one in trained.items():
+            begun = zip(panel.symbols, one.log_widths.tolist(), strict=True)
+            self._widths.begin({(symbol, horizon.name): value for symbol, value in begun})
         chunk = max(1, 6_000 // (len(panel.symbols) * len(self._horizons)))
         for start in range(region.start, region.stop, chunk):
             times = range(start, min(start + chunk, region.stop))
