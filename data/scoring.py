@@ -16,7 +16,7 @@ from data.skill import BINS
 from data.width_store import move_widths
 from market.candles import COLUMNS
 from market.predictions import BPS
-from models.width_rule import step_of
+from market.range_widths import step_of
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
 _VOID_AFTER_CANDLES = 12

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from data.database import transaction
 from data.ledger_tables import range_widths
-from models.width_rule import MOST
+from market.range_widths import MOST
 
 _KEY = ["symbol", "horizon", "interval"]
 LogWidths = Mapping[tuple[str, str], float]  # by symbol and horizon; one that is not there is 0

@@ -1,12 +1,12 @@
-"""Walk the ranges of many symbols through time, each as wide as its own outcomes have asked for (`models.width_rule`)."""
+"""Walk the ranges of many symbols through time, each as wide as its outcomes ask for (`market.range_widths`)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from market.range_widths import MOST, step_of
 from models.scores import LOWEST_RETURN_BPS, Scores
-from models.width_rule import MOST, step_of
 
 
 def widened(scores: Scores, log_widths: np.ndarray) -> Scores:

@@ -12,9 +12,9 @@ from data.width_store import WidthStore
 from market.candles import Candle
 from market.intervals import HOUR_MS, MINUTE_MS
 from market.predictions import Origin, Prediction, Reason, Verdict
+from market.range_widths import MOST, STEP
 from models.adaptation import Widths, widened
 from models.scores import Scores
-from models.width_rule import MOST, STEP
 
 STEP_MS = 5 * MINUTE_MS
 START = 1_750_000_200_000 // STEP_MS * STEP_MS

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from market.range_widths import MOST, STEP
 from models.adaptation import Widths, widened
 from models.scores import LOWEST_RETURN_BPS, Scores
-from models.width_rule import MOST, STEP
 
 HORIZON = 12
 CLAIM = 0.8
