@@ -93,6 +93,7 @@ SUMS = (
     "brier",
     "last_sign_brier",
     "log_loss",
+    "last_sign_log_loss",
     "intervals",
     "claimed",
     "inside",

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from data.ledger_rows import FIELDS
+from data.regimes import REGIMES
 
 _TEXTS = (
     "id",
@@ -112,7 +113,9 @@ class SkillSchema(Schema):
     horizon = fields.String()
     origin = fields.String()
     market = fields.String()
-    model = fields.String(metadata={"description": "only where the rows were chosen by it"})
+    model = fields.String(metadata={"description": "only where the rows were chosen or told apart by it"})
+    week = fields.String(metadata={"description": "only by=week: the ISO week, UTC, such as 2025-W47"})
+    regime = fields.String(metadata={"description": f"only by=regime: {', '.join(REGIMES)}"})
     n = fields.Integer()
     n_independent = fields.Integer(metadata={"description": "horizons that do not overlap"})
     base_rate = fields.Float(allow_none=True)
@@ -125,6 +128,10 @@ class SkillSchema(Schema):
     brier_skill_low = fields.Float(allow_none=True)
     brier_skill_high = fields.Float(allow_none=True)
     log_loss = fields.Float(allow_none=True)
+    log_loss_base = fields.Float(allow_none=True)
+    log_loss_skill = fields.Float(allow_none=True)
+    log_loss_skill_low = fields.Float(allow_none=True)
+    log_loss_skill_high = fields.Float(allow_none=True)
     coverage_claimed = fields.Float(allow_none=True)
     coverage_kept = fields.Float(allow_none=True)
     net_bps_per_prediction = fields.Float(allow_none=True)
