@@ -12,6 +12,7 @@ import numpy as np
 
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
+from data.candle_tables import CandleTables
 from data.data_processor import DataProcessor
 from data.database import open_database
 from data.model_store import ModelStore
@@ -164,7 +165,7 @@ class Training:
                 yield prediction_of(case, figures, served, reason)
 
 
-def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel:
+def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
     """Return the features and closes of every symbol of the store on the span's grid."""
     length_ms = config.interval_ms
     grid = np.arange(span.start_ms, span.cut_ms, length_ms)
