@@ -80,6 +80,7 @@ def over_seeds(by_seed):
                 "worse_share": float(np.mean([one["verdict"] == "worse than base" for one in found])),
                 "ece_pooled": pooled_gap([one["calibration"] for one in found]),
                 "ece_median": float(np.median([calibration_gap(one["calibration"]) for one in found])),
+                "ece_by_chance": float(np.median([one["chance_gap"] for one in found])),
                 "claimed": float(np.average([one["coverage_claimed"] for one in found], weights=weights)),
                 "kept": float(np.average([one["coverage_kept"] for one in found], weights=weights)),
             }
@@ -114,7 +115,7 @@ def over_recorded(pattern, found):
             "high": skill["brier_skill_high"],
             "verdict": skill["verdict"],
             "ece": calibration_gap(skill["calibration"]),
-            "base_gap": abs(skill["base_rate"] - 0.5),
+            "ece_by_chance": skill["chance_gap"],
             "claimed": skill["coverage_claimed"],
             "kept": skill["coverage_kept"],
         }

@@ -5,6 +5,7 @@ import numpy as np
 from backtesting.walk_forward import walk_forward_of
 from data.candle_tables import CandleTables
 from data.ledger_tables import SUMS
+from data.skill import BINS
 from engine.history import training_span, warm_up_ms
 from engine.trainer import MAX_REPLAYED_SHARE, ROWS_A_FIT, build_panel
 from market.candles import CANDLES
@@ -62,9 +63,30 @@ def findings(panel, walked, groups=(ALL,)):
     found = {}
     for group in groups:
         is_kept = None if group == ALL else walked.symbols == panel.symbols.index(group)
-        found[group] = walked.skill(is_kept)
+        found[group] = {**walked.skill(is_kept), "chance_gap": chance_gap(walked, is_kept)}
     inside, ranges = (
         np.bincount(walked.symbols, walked.sums[:, SUMS.index(name)], len(panel.symbols))
         for name in ("inside", "intervals")
     )
     return {"groups": found, "kept_by_symbol": (inside / np.maximum(ranges, 1.0)).tolist()}
+
+
+def chance_gap(walked, is_kept=None, resamples=200):
+    """Return the calibration error that perfect probabilities would show on outcomes that move together like these.
+
+    The gaps of each tenth, freed of their mean, are drawn again by horizon-long spans, two that follow each other at a
+    time: what is left is what so few independent horizons leave to chance. The median of the draws.
+    """
+    kept = np.ones(len(walked), bool) if is_kept is None else is_kept
+    chance, ups = walked.probability_up[kept], walked.sums[kept, SUMS.index("ups")]
+    _, spans = np.unique(walked.spans[kept], return_inverse=True)
+    tenths = np.minimum((chance * BINS).astype(np.int64), BINS - 1)
+    shape = (spans.max() + 1, BINS)
+    place = np.ravel_multi_index((spans, tenths), shape)
+    gaps, counts = (
+        np.bincount(place, values, np.prod(shape)).reshape(shape) for values in (chance - ups, chance * 0 + 1)
+    )
+    free = gaps - counts * (gaps.sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0))
+    starts = np.random.default_rng(1).integers(0, shape[0], size=(resamples, -(-shape[0] // 2)))
+    picks = ((starts[..., None] + np.arange(2)) % shape[0]).reshape(resamples, -1)
+    return float(np.median(np.abs(free[picks].sum(axis=1)).sum(axis=1) / (len(chance) * picks.shape[1] / shape[0])))

@@ -3,10 +3,14 @@
 `python tests/honesty/honesty_table.py` does it over twenty markets of the default size.
 """
 
+import numpy as np
 import pytest
 
+from backtesting.walk_forward import WalkForward
 from config import Config
+from data.ledger_tables import SUMS
 from tests.honesty.honesty_table import over_seeds, pooled_gap, seed_findings
+from tests.honesty.markets import chance_gap
 
 CONFIG = Config(HISTORY_DAYS=12, HORIZONS="1h")
 SYMBOLS = 8
@@ -41,3 +45,17 @@ def test_bins_of_several_records_are_one():
     high = [{"low": 0.4, "n": 30, "mean_probability": 0.45, "share_up": 0.55}]
 
     assert pooled_gap([low, high]) == pytest.approx(abs(0.45 - (0.25 + 3 * 0.55) / 4))
+
+
+def test_perfect_probabilities_show_the_error_that_chance_leaves():
+    random = np.random.default_rng(1)
+    spans, rows = 400, 50
+    common = random.random(spans) < 0.5  # all rows of a span go one way: a span is one draw
+    sums = np.zeros((spans * rows, len(SUMS)))
+    sums[:, SUMS.index("ups")] = np.repeat(common, rows)
+    nothing = np.zeros(spans * rows, np.int64)
+    walked = WalkForward(nothing, nothing, np.repeat(np.arange(spans), rows), np.full(spans * rows, 0.55), sums)
+
+    expected = 0.6745 * 0.5 / np.sqrt(spans)  # the median of a normal error of this size
+
+    assert chance_gap(walked) == pytest.approx(expected, rel=0.2)
