@@ -1,15 +1,14 @@
 """The widths of ranges: moved by outcomes, in their commit, and the same live as walked through at once."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from data.candle_store import CandleStore
 from data.database import open_database
 from data.prediction_store import PredictionStore
 from data.width_store import WidthStore
-from market.candles import Candle
+from market.candles import Candle, candle_table
 from market.intervals import HOUR_MS, MINUTE_MS
 from market.predictions import Origin, Prediction, Reason, Verdict
 from market.range_widths import MOST, STEP
@@ -54,7 +53,8 @@ def row(index, price, low=-HALF_BPS, high=HALF_BPS):
 
 
 def close(engine, index, price):
-    CandleStore(engine, "5m").append([Candle("BTCUSDT", START + index * STEP_MS, price, price, price, price, 1.0)])
+    candle = Candle("BTCUSDT", START + index * STEP_MS, price, price, price, price, 1.0)
+    CandleStore(engine, "5m").append_table("BTCUSDT", candle_table([candle]))
 
 
 def test_live_ranges_are_those_of_a_walk_through_the_same_candles(engine):
@@ -67,7 +67,7 @@ def test_live_ranges_are_those_of_a_walk_through_the_same_candles(engine):
         close(engine, index, price)
         scores = widened(model, np.array([store.load().get(("BTCUSDT", "1h"), 0.0)]))
         highs.append(scores.high_bps[0])
-        ledger.publish([row(index, price, scores.low_bps[0], scores.high_bps[0])])
+        ledger.publish([row(index, price, float(scores.low_bps[0]), float(scores.high_bps[0]))])
         ledger.score(START + (index + 1) * STEP_MS)
 
     returns = np.full((1, count), np.nan)
@@ -101,7 +101,7 @@ def test_a_row_without_a_range_moves_no_width(engine):
     close(engine, HORIZON, 101.0)
     ledger = PredictionStore(engine, "simulated", "5m")
     without = dict.fromkeys(("probability_up", "expected_return_bps", "low_bps", "high_bps", "coverage", "edge_bps"))
-    ledger.publish([dataclasses.replace(row(0, 100.0), **without, model=None, reason=Reason.TOO_FEW_CANDLES)])
+    ledger.publish([structs.replace(row(0, 100.0), **without, model=None, reason=Reason.TOO_FEW_CANDLES)])
 
     assert len(ledger.score(START + (HORIZON + 1) * STEP_MS)) == 1
     assert WidthStore(engine, "5m").load() == {}
