@@ -11,6 +11,7 @@ from data.candle_store import CandleStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
+from data.width_store import WidthStore
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.predictions import Prediction
@@ -41,6 +42,7 @@ class Stores:
     candles: CandleStore
     predictions: PredictionStore
     gaps: GapStore
+    widths: WidthStore
 
 
 class Loop:
@@ -128,6 +130,7 @@ class Loop:
     def _score(self, stopped: Collection[str]) -> None:
         self._patience.until_done(self._stores.predictions.score, self._newest_close_ms, stopped)
         self.version = self._stores.predictions.version()
+        self._forecaster.log_widths = self._stores.widths.load()
 
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:

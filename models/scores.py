@@ -8,6 +8,7 @@ import numpy as np
 from models.calibration import losses
 
 BINS = 10
+LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,7 @@ from models.calibration import Calibration, calibration_from
 from models.forest import BLOCK_ROWS, Forest, forest_from
 from models.moves import Move, move_from
 from models.panel import usual_move_bps
-from models.scores import Scores
-
-LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
+from models.scores import LOWEST_RETURN_BPS, Scores
 
 
 @dataclass(frozen=True, slots=True)
