@@ -289,10 +289,10 @@ def _add_changes(
             step = np.int64(nodes[node, 1] & _STEP_MASK)
             held = np.float64(means[first_mean]) if step else 0.0
             while step:
-                feature = np.int64(nodes[node, 1] >> _STEP_SHIFT)
-                node += step + np.int64(narrow[feature] > values[node, 0])
+                splitter = np.int64(nodes[node, 1] >> _STEP_SHIFT)
+                node += step + np.int64(narrow[splitter] > values[node, 0])
                 step = np.int64(nodes[node, 1] & _STEP_MASK)
                 mean = np.float64(means[first_mean + (node + step - start - 1) // 2] if step else values[node, 0])
-                changes[row, feature] += (mean - held) * weight
+                changes[row, splitter] += (mean - held) * weight
                 held = mean
     return changes

@@ -18,6 +18,7 @@ from models import families
 from models.calibration import PLATT, Calibration
 from models.moves import Move
 from models.panel import Panel
+from models.reference import REFERENCE_ROWS, Reference
 from models.served import ServedModel, content_id
 from models.training import TrainingSettings, train_horizon
 from tests.features.candle_kinds import walk
@@ -186,10 +187,17 @@ def _market_model(tables):
 
 def _served(forest, columns, scale_column):
     line = Calibration(PLATT, np.array([-5.0, 5.0]), np.array([-5.0, 5.0]))
-    model = ServedModel(
-        "", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, forest, line, Move(2.5, 1.3)
-    )
+    parts = (forest, line, Move(2.5, 1.3), _reference(len(columns)))
+    model = ServedModel("", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, *parts)
     return replace(model, id=content_id(model))
+
+
+def _reference(columns):
+    """Return as many reference rows as a training keeps."""
+    rows = np.random.default_rng(2).normal(size=(columns, REFERENCE_ROWS)).astype(np.float32)
+    units = np.repeat([[0.0], [1.0], [0.0], [1.0]], columns, axis=1)
+    cases = np.zeros((REFERENCE_ROWS, 2), np.int64)
+    return Reference(units, rows, cases, np.zeros(REFERENCE_ROWS), 2.0, ("A",))
 
 
 def _stored(folder, forest):
