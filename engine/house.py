@@ -13,10 +13,12 @@ from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
+from data.explanation_store import ExplanationStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
 from data.symbol_choice import select_symbols
+from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
@@ -158,6 +160,7 @@ class House:
             Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL)),
             self._board,
             forecaster,
+            Explainer(self._serving.load, ExplanationStore(self._engine, config.INTERVAL)),
             self._postman,
             self._patience,
             self._rest.clock.now_ms,

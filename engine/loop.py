@@ -11,6 +11,7 @@ from data.candle_store import CandleStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
+from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.candles import Candle
@@ -46,6 +47,7 @@ class Loop:
         stores: Stores,
         board: FeatureBoard,
         forecaster: Forecaster,
+        explainer: Explainer,
         postman: Postman,
         patience: Patience,
         market_ms: Callable[[], int],
@@ -56,6 +58,7 @@ class Loop:
         self._stores = stores
         self._board = board
         self._forecaster = forecaster
+        self._explainer = explainer
         self._postman = postman
         self._patience = patience
         self._market_ms = market_ms
@@ -92,6 +95,8 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
+        if published.rows:
+            self._explainer.explain(rows, predictions)
 
     @performance_monitor.timed("score")
     def _score(self, candles: Sequence[Candle], stopped: Collection[str]) -> None:

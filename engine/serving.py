@@ -33,7 +33,8 @@ class Serving:
         self._store = ModelStore(config.SAVED_MODELS_DIR)
         self._job: TrainingJob | None = None
         self._trained_ms: dict[str, int] = {}
-        self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
+        self.load = self._store.cached
+        self.predictor = BatchPredictor[Scores](self.load, config.BATCH_SIZE)
         self.served: Mapping[str, ServedHorizon] = {}
         self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0

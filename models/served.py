@@ -53,6 +53,11 @@ class ServedModel:
         high = (expected + self.move.half_width) * scale
         return Scores(probability, expected * scale, low, high, self.reference.strangeness(rows))
 
+    @property
+    def base_probability(self) -> float:
+        """Return the probability that the contributions of every row start from."""
+        return self.contributions(np.empty((0, len(self.features)))).base
+
     def contributions(self, rows: np.ndarray) -> Contributions:
         """Return what moved the calibrated probability of each row away from that of the usual row.
 

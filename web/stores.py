@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.explanation_store import ExplanationStore
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
@@ -41,6 +42,7 @@ class _Venue:
     engine: Engine
     candles: CandleStore
     predictions: PredictionStore
+    explanations: ExplanationStore
     skills: SkillStore
     gaps: GapStore
 
@@ -160,8 +162,13 @@ class Stores:
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs."""
-        return self._read(lambda venue: venue.predictions.row(id_), None)
+        """Return one ledger row with its inputs and what explains it."""
+
+        def load(venue: _Venue) -> Row | None:
+            row = venue.predictions.row(id_)
+            return None if row is None else {**row, **venue.explanations.of(row)}
+
+        return self._read(load, None)
 
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""
@@ -261,6 +268,7 @@ class Stores:
                     engine,
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
+                    ExplanationStore(engine, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
                 )
