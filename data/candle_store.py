@@ -8,9 +8,11 @@ from typing import Any, cast
 import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Engine, Float, Select, String, Table, select
 
+from data import candle_journal
 from data.candle_checks import checked, checksums, seed_of
+from data.candle_journal import Record, records_of
 from data.database import metadata, transaction
-from market.candles import COLUMNS, Candle, candle_table
+from market.candles import CANDLES, COLUMNS, Candle
 from market.intervals import floor_to, interval_ms
 
 logger = logging.getLogger(__name__)
@@ -59,12 +61,28 @@ class CandleStore:
         self._engine = engine
         self._interval_ms = interval_ms(interval)
 
-    def append(self, candles: list[Candle]) -> Appended:
-        """Keep the candles that are new, in one durable transaction; nothing kept before is ever changed."""
-        by_symbol: dict[str, list[Candle]] = {}
-        for candle in candles:
-            by_symbol.setdefault(candle.symbol, []).append(candle)
-        return self.append_tables([(symbol, candle_table(group)) for symbol, group in by_symbol.items()])
+    def append(self, candles: list[Candle]) -> None:
+        """Keep the candles that are new, durably, in one short write; nothing kept before is ever changed.
+
+        They can be read at once, by every process; `settle` gives each its place when there is time.
+        """
+        with transaction(self._engine) as connection:
+            candle_journal.note(connection, self._interval_ms, records_of(candles, self._interval_ms))
+
+    def settle(self) -> Appended:
+        """Give all that `append` has kept its place; a kill leaves it kept, for the next call."""
+        with transaction(self._engine) as connection:
+            last = candle_journal.last_entry(connection, self._interval_ms)
+            if last is None:
+                return Appended()
+            records = candle_journal.noted(connection, self._interval_ms)
+            new = int(_cursor(connection).executemany(_INSERT, records).rowcount) if records else 0
+            contradicting = 0
+            if new < len(records):
+                for symbol, table in _tables(records):
+                    contradicting += self._contradicting(connection, symbol, table)
+            candle_journal.drop(connection, self._interval_ms, last)
+        return Appended(new, contradicting)
 
     def append_table(self, symbol: str, table: np.ndarray) -> Appended:
         """Keep the candles of one symbol that are new, as `append` does."""
@@ -90,17 +108,26 @@ class CandleStore:
         """
         order = "ASC" if start_ms is not None else "DESC"
         sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms {order} LIMIT ?"
-        span = (_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), _or(limit, -1))
+        first_ms, end_ms = _or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS)
         with self._engine.connect() as connection:
-            rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, *span)).fetchall()
+            noted = self._noted(connection, symbol)  # first: what settles in between is seen twice, not missed
+            key = (symbol, self._interval_ms, first_ms, end_ms, _or(limit, -1))
+            rows = _cursor(connection).execute(sql, key).fetchall()
+        more = [row for row in noted if first_ms <= row[0] < end_ms]
+        if more:
+            rows = _joined(rows, more, is_newest_first=order == "DESC")[:limit]
         table = _sound(symbol, self._interval_ms, rows)
         return table if order == "ASC" else table[::-1].copy()
 
     def newest(self) -> dict[str, int]:
         """Return the open time of the newest candle of each symbol that has one."""
         with self._engine.connect() as connection:
+            noted = candle_journal.noted(connection, self._interval_ms)
             rows = _cursor(connection).execute(_NEWEST, (self._interval_ms,)).fetchall()
-        return {symbol: open_ms for symbol, open_ms in rows if open_ms is not None}
+        newest = {symbol: open_ms for symbol, open_ms in rows if open_ms is not None}
+        for symbol, _, open_ms, *_ in noted:
+            newest[symbol] = max(open_ms, newest.get(symbol, open_ms))
+        return newest
 
     def holes(self, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
         """Return the spans (from, to; to exclusive) of [start, end) whose candles are missing, oldest first."""
@@ -110,6 +137,8 @@ class CandleStore:
             return []
         key = (symbol, step, start_ms, end_ms)
         with self._engine.connect() as connection:
+            if self._noted(connection, symbol):
+                return _spans_between(self.load(symbol, start_ms, end_ms)["open_ms"].tolist(), start_ms, end_ms, step)
             cursor = _cursor(connection)
             count, first_ms, last_ms = cursor.execute(
                 f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
@@ -128,13 +157,23 @@ class CandleStore:
             by_symbol.setdefault(symbol, []).append(open_ms)
         closes: dict[tuple[str, int], float] = {}
         with self._engine.connect() as connection:
+            noted = candle_journal.noted(connection, self._interval_ms)
             for symbol, opens in by_symbol.items():
                 for at in range(0, len(opens), _IN_ONE_QUESTION):
                     rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
                     table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
                     found = zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True)
                     closes.update(((symbol, open_ms), close) for open_ms, close in found)
+        wanted = set(pairs)
+        for symbol, _, open_ms, _, _, _, close, *_ in noted:
+            if (symbol, open_ms) in wanted:
+                closes.setdefault((symbol, open_ms), close)
         return closes
+
+    def _noted(self, connection: Connection, symbol: str) -> list[Record]:
+        """Return what waits to be settled of one symbol, as rows of `_ROW`."""
+        noted = candle_journal.noted(connection, self._interval_ms)
+        return [record[2:] for record in noted if record[0] == symbol]
 
     def _insert(self, connection: Connection, symbol: str, table: np.ndarray) -> int:
         checks = checksums(seed_of(symbol, self._interval_ms), table).tolist()
@@ -157,6 +196,28 @@ class CandleStore:
         columns = candles.c
         is_asked = (columns.symbol == symbol) & (columns.interval_ms == self._interval_ms) & columns.open_ms.in_(opens)
         return select(columns.open_ms, *(columns[name] for name in COLUMNS), columns.checksum).where(is_asked)
+
+
+def _tables(records: list[Record]) -> list[tuple[str, np.ndarray]]:
+    """Return records as a `CANDLES` table for each symbol."""
+    by_symbol: dict[str, list[Record]] = {}
+    for record in records:
+        by_symbol.setdefault(record[0], []).append(record[2:-1])
+    return [(symbol, np.array(rows, dtype=CANDLES)) for symbol, rows in by_symbol.items()]
+
+
+def _joined(rows: list[Record], noted: list[Record], *, is_newest_first: bool) -> list[Record]:
+    """Return both in order of time; of one candle the first word counts, and what has its place came first."""
+    by_time: dict[int, Record] = {}
+    for row in (*rows, *noted):
+        by_time.setdefault(row[0], row)
+    return sorted(by_time.values(), key=lambda row: row[0], reverse=is_newest_first)
+
+
+def _spans_between(opens: list[int], start_ms: int, end_ms: int, step: int) -> list[tuple[int, int]]:
+    """Return the spans of [start, end) without any of these candles, which are in order."""
+    edges = zip([start_ms, *(open_ms + step for open_ms in opens)], [*opens, end_ms], strict=True)
+    return [(from_ms, to_ms) for from_ms, to_ms in edges if from_ms < to_ms]
 
 
 def _sound(symbol: str, interval_ms: int, rows: list[tuple[Any, ...]]) -> np.ndarray:

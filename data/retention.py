@@ -12,6 +12,11 @@ _CANDLES = "DELETE FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms
 _INPUTS = "DELETE FROM prediction_inputs WHERE candle_open_ms < ? AND interval = ?"
 _EXPLANATIONS = "DELETE FROM explanations WHERE candle_open_ms < ? AND interval = ?"
 _MODELS = "DELETE FROM explained_models WHERE newest_open_ms < ?"
+_NEWEST_GONE = """
+    INSERT INTO ledger_state (name, value)
+    SELECT 'let_go_seq', max(seq) FROM predictions WHERE made_ms < ? AND interval = ? AND state != 'open'
+    HAVING max(seq) > 0
+    ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"""
 _PREDICTIONS = """
     DELETE FROM predictions WHERE seq IN (
         SELECT seq FROM predictions WHERE made_ms < ? AND interval = ? AND state != 'open' LIMIT ?)"""
@@ -29,6 +34,7 @@ def let_go(engine: Engine, interval: str, symbols: Sequence[str], before_ms: int
         connection.exec_driver_sql(_INPUTS, (before_ms - length_ms, interval))
         connection.exec_driver_sql(_EXPLANATIONS, (before_ms - length_ms, interval))
         connection.exec_driver_sql(_MODELS, (before_ms - length_ms,))
+        connection.exec_driver_sql(_NEWEST_GONE, (before_ms, interval))  # data.ledger_chain no longer asks for them
     while True:
         with transaction(engine) as connection:
             part = connection.exec_driver_sql(_PREDICTIONS, (before_ms, interval, _ROWS_AT_ONCE)).rowcount

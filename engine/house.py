@@ -77,7 +77,7 @@ class House:
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source)
         self._symbols_path = config.INSTANCE_DIR / f"{source.venue}.symbols.json"
-        self._symbols = self._known_symbols()
+        self._know(self._known_symbols())
         self._feed: BinanceFeed | None = None
         self._board: FeatureBoard | None = None
         self._loop: Loop | None = None
@@ -92,6 +92,8 @@ class House:
         """Do everything until `stop`; a wrong setting raises ConfigError."""
         self._health.start()
         try:
+            self._patience.until_done(self._candles.settle)
+            self._patience.until_done(self._ledger.settle)
             self._connect()
             if not self._is_over.is_set():
                 self._follow()
@@ -118,7 +120,7 @@ class House:
         while not self._is_over.is_set():
             try:
                 self._rest.server_time_ms()
-                self._symbols = select_symbols(self._rest, self._config.SYMBOLS)
+                self._know(select_symbols(self._rest, self._config.SYMBOLS))
                 self._keep_symbols()
                 self._fetch_history()
             except ConfigError:
@@ -216,24 +218,15 @@ class House:
                 "weight_used_1m": self._rest.budget.used,
                 "weight_limit_1m": self._rest.budget.limit,
             },
-            "symbols": [self._describe_symbol(symbol, states.get(symbol.name, _UNHEARD)) for symbol in self._symbols],
+            "symbols": [{**states.get(facts["symbol"], _UNHEARD), **facts} for facts in self._facts],
             "training": self._serving.training(),
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,
         }
 
-    def _describe_symbol(self, symbol: Symbol, state: State) -> State:
-        return {
-            **state,
-            "symbol": symbol.name,
-            "base": symbol.base,
-            "quote": symbol.quote,
-            "status": symbol.status,
-            "price_digits": symbol.price_digits,
-            "tick": _text(symbol.tick),
-            "step": _text(symbol.step),
-            "min_notional": _text(symbol.min_notional),
-        }
+    def _know(self, symbols: list[Symbol]) -> None:
+        self._symbols = symbols
+        self._facts = [_facts_of(symbol) for symbol in symbols]  # said twice a second
 
     # symbols of the last run, so that a start without an exchange still shows its board
 
@@ -248,6 +241,20 @@ class House:
             write_atomically(self._symbols_path, msgspec.json.encode(self._symbols))
         except OSError as error:
             logger.warning("symbols not kept reason=%s", error.strerror)
+
+
+def _facts_of(symbol: Symbol) -> State:
+    """Return what does not change about a symbol."""
+    return {
+        "symbol": symbol.name,
+        "base": symbol.base,
+        "quote": symbol.quote,
+        "status": symbol.status,
+        "price_digits": symbol.price_digits,
+        "tick": _text(symbol.tick),
+        "step": _text(symbol.step),
+        "min_notional": _text(symbol.min_notional),
+    }
 
 
 def _text(value: Any) -> str | None:

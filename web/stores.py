@@ -19,7 +19,7 @@ from data.explanation_store import ExplanationStore
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
-from data.prediction_store import PredictionStore
+from data.prediction_store import NO_CHAIN, PredictionStore
 from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
@@ -169,6 +169,10 @@ class Stores:
             return None if row is None else {**row, **venue.explanations.of(row)}
 
         return self._read(load, None)
+
+    def chain(self) -> dict[str, Any]:
+        """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
+        return self._read(lambda venue: venue.predictions.chain(), NO_CHAIN)
 
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""

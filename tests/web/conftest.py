@@ -14,7 +14,8 @@ from data.candle_store import CandleStore
 from data.database import open_database
 from data.explanation_store import Explanation, ExplanationStore, ModelWords
 from data.gap_store import GapStore
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from market.candles import CANDLES, Candle
 from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
@@ -113,7 +114,9 @@ class House:
 
     def publish(self, *predictions):
         inputs = [Inputs(one.symbol, one.candle_open_ms, np.array([51.5, np.nan])) for one in predictions]
-        return self.ledger.publish(predictions, inputs)
+        published = self.ledger.publish(predictions, inputs)
+        self.ledger.settle()
+        return published
 
     def explain(self, symbol, horizon, strangeness=0.4):
         """Keep what moved the prediction of the last close, and three cases like it, of which two rose."""
