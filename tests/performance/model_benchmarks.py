@@ -1,5 +1,6 @@
 """The served form of a model beside scikit-learn: one row, 500 rows, loading, and a candle close to 500 answers."""
 
+import itertools
 import os
 import statistics
 import tempfile
@@ -16,6 +17,7 @@ from data.model_store import ModelStore
 from features.feature_engineering import COLUMNS, SCALE, FeatureState, candle_values, compute_features
 from models import families
 from models.calibration import PLATT, Calibration
+from models.forest import STEP_BITS
 from models.moves import Move
 from models.panel import Panel
 from models.reference import REFERENCE_ROWS, Reference
@@ -111,6 +113,47 @@ def model_cached_load():
     }
 
 
+def contributions_500_rows():
+    """What moved each of 500 rows through a forest of 32 trees of depth 4 (what a training makes), milliseconds."""
+    _, forest, rows = _grown(TRAINING_ROWS, 25, max_depth=4, trees=32)
+    batch = rows[:SYMBOLS]
+    ours_s = statistics.median(_seconds(forest.contributions, batch) for _ in range(ROUNDS))
+    anchor_s = statistics.median(_seconds(_walked, forest, batch) for _ in range(3))
+    told = forest.contributions(rows)
+    is_whole = np.abs(told.base + told.values.sum(axis=1) - forest.probability(rows)).max() < 1e-9
+    return {
+        "anchor": "the same walk in Python",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 2",
+        "gate": "passed" if is_whole and np.allclose(_walked(forest, batch), told.values[:SYMBOLS]) else "failed",
+    }
+
+
+def distance_500_rows():
+    """How far 500 rows of 40 features lie from 512 reference rows, and which three are nearest, milliseconds."""
+    reference, rows = _reference(FULL_COLUMNS), np.random.default_rng(3).normal(size=(SYMBOLS, FULL_COLUMNS))
+
+    def anchor():
+        apart = reference.rows.T[None] - rows[:, None].astype(np.float32)
+        distances = np.sqrt(np.square(apart).mean(axis=2))
+        nearest = np.argsort(distances, axis=1)[:, :3]
+        return np.take_along_axis(distances, nearest, axis=1).mean(axis=1), nearest
+
+    anchor_s, ours_s = _medians(anchor, lambda: reference.likes(rows))
+    likes, (distances, nearest) = reference.likes(rows), anchor()
+    is_right = np.array_equal(likes.places, nearest) and np.allclose(likes.distance, distances, rtol=1e-5)
+    return {
+        "anchor": "NumPy, all pairs",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 1",
+        "gate": "passed" if is_right else "failed",
+    }
+
+
 def candle_to_500():
     """A closed candle of each of 500 symbols up to 500 calibrated probabilities, milliseconds."""
     tables = [walk(CANDLES + 50, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
@@ -162,18 +205,38 @@ def _full_forest():
     return _grown(FULL_ROWS, FULL_COLUMNS, max_depth=None)
 
 
-def _grown(count, columns, max_depth):
+def _grown(count, columns, max_depth, trees=TREES):
     random = np.random.default_rng(0)
     rows = random.normal(size=(count, columns)).astype(np.float32)
     up = rows[:, :5].sum(axis=1) + 3.0 * random.normal(size=count) > 0.0
-    estimator = _fitted(rows, up, max_depth)
+    estimator = _fitted(rows, up, max_depth, trees)
     return estimator, families["random_forest"].flatten(estimator), random.normal(size=(GATE_ROWS, columns))
 
 
-def _fitted(rows, up, max_depth):
+def _walked(forest, rows):
+    """Return the contributions of each row, one node after the other."""
+    changes = np.zeros(rows.shape)
+    for change, row in zip(changes, rows.astype(np.float32), strict=True):
+        first_mean = 0
+        for start, end in itertools.pairwise(forest.starts.tolist()):
+            node, held = start, float(forest.means[first_mean])
+            while step := int(forest.nodes[node, 1]) & ((1 << STEP_BITS) - 1):
+                feature = int(forest.nodes[node, 1]) >> STEP_BITS
+                word = forest.nodes[node, :1].view(np.float32)[0]
+                node += step + int(row[feature] > word)
+                below = int(forest.nodes[node, 1]) & ((1 << STEP_BITS) - 1)
+                inner = (node + below - start - 1) // 2
+                mean = forest.means[first_mean + inner] if below else forest.nodes[node, :1].view(np.float32)[0]
+                change[feature] += (float(mean) - held) * forest.weight
+                held = float(mean)
+            first_mean += (end - start) // 2
+    return changes
+
+
+def _fitted(rows, up, max_depth, trees=TREES):
     from sklearn.ensemble import RandomForestClassifier
 
-    estimator = RandomForestClassifier(TREES, max_depth=max_depth, random_state=0, n_jobs=os.cpu_count())
+    estimator = RandomForestClassifier(trees, max_depth=max_depth, random_state=0, n_jobs=os.cpu_count())
     return estimator.fit(rows, up).set_params(n_jobs=1)
 
 
@@ -264,4 +327,12 @@ def _talib(open_, high, low, close, volume):
     )
 
 
-BENCHMARKS = (forest_one_row, forest_500_rows, model_cold_load, model_cached_load, candle_to_500)
+BENCHMARKS = (
+    forest_one_row,
+    forest_500_rows,
+    contributions_500_rows,
+    distance_500_rows,
+    model_cold_load,
+    model_cached_load,
+    candle_to_500,
+)
