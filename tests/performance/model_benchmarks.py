@@ -3,8 +3,11 @@
 import itertools
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -90,6 +93,25 @@ def model_cold_load():
         "unit": "ms",
         "goal": "<= 40",
         "gate": _gate(estimator, forest, rows[:2_000]),
+    }
+
+
+def model_second_process():
+    """Memory of its own that a second process needs for the same forest, loaded and asked about 500 rows, megabytes."""
+    forest = _full_forest()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        _, name = _stored(Path(folder), forest)
+        command = [sys.executable, "-c", _OWN_MEMORY, folder, name, str(forest.feature_count)]
+        with ExitStack() as stack:
+            readers = [stack.enter_context(_child(command)) for _ in range(2)]
+            own = [float(reader.stdout.readline()) for reader in readers]
+    return {
+        "anchor": "the model's file, were it copied",
+        "anchor_value": forest.nodes.nbytes / 1e6 + forest.means.nbytes / 1e6,
+        "ours_value": own[1],
+        "unit": "MB",
+        "goal": "<= 5",
+        "gate": "none",
     }
 
 
@@ -192,6 +214,37 @@ def candle_to_500():
         "goal": "<= 2, >= 24x",
         "gate": "passed" if is_right else "failed",
     }
+
+
+_OWN_MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from data.model_store import ModelStore
+from models.forest import compile_kernels
+from models.reference import compile_kernels as compile_reference
+
+def own_mb():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private")) / 1024
+
+compile_kernels()
+compile_reference()
+folder, name, columns = sys.argv[1:]
+rows = np.random.default_rng(5).normal(size=(500, int(columns)))
+before = own_mb()
+model = ModelStore(Path(folder)).load(name)
+model.predict(rows)
+print(own_mb() - before, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def _child(command):
+    """Run a child that stays until its input ends."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        yield child
 
 
 @cache
@@ -333,6 +386,7 @@ BENCHMARKS = (
     contributions_500_rows,
     distance_500_rows,
     model_cold_load,
+    model_second_process,
     model_cached_load,
     candle_to_500,
 )
