@@ -1,13 +1,13 @@
 """How unusual a row is, and which past cases were like it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from market.errors import ModelError
 from models.array_file import pack, unpack
-from models.fitting import Job, TrainingSettings
 from models.panel import outcomes_of, sample
 from models.reference import NEAREST, REFERENCE_ROWS, fit_reference, reference_from
 from tests.models.synthetic import COLUMNS, synthetic_panel
@@ -23,7 +23,7 @@ def market():
 
 @pytest.fixture(scope="module")
 def job(market):
-    return Job(market, outcomes_of(market, HORIZON), "5m", "1h", TrainingSettings(replay_candles=1_000))
+    return SimpleNamespace(panel=market, outcomes=outcomes_of(market, HORIZON))
 
 
 def rows_of(job, span):
