@@ -24,8 +24,9 @@ from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
 from engine.loop import Loop, Stores
 from engine.patience import Patience
+from engine.sealing_job import SealingJob
 from engine.serving import Serving
-from engine.source import Source
+from engine.source import Source, house_environment, sealer_command
 from engine.tools import Upkeep
 from features.feature_engineering import COLUMNS, WARMUP
 from market.errors import ConfigError, MarketError, SourceUnavailable
@@ -86,6 +87,7 @@ class House:
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
         self._let_go_at_ms = 0
+        self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
     def run(self) -> None:
@@ -102,6 +104,7 @@ class House:
                 raise
         finally:
             self._serving.stop()
+            self._sealing.stop()
             if self._feed is not None:
                 self._feed.stop()
             self._rest.close()
@@ -178,17 +181,19 @@ class House:
         """Look after models, memory and the disk between two slots."""
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
-        self._let_go(market_ms)
+        self._tend_oldest(market_ms)
         forecaster.served = self._serving.served
         self._upkeep.tend()
 
-    def _let_go(self, market_ms: int) -> None:
-        """Once an hour of a made-up market, delete its oldest rows; the real one's record is kept."""
-        if self._source.market != "simulated" or market_ms < self._let_go_at_ms:
-            return
-        self._let_go_at_ms = market_ms + HOUR_MS
-        names, before_ms = [symbol.name for symbol in self._symbols], kept_from_ms(self._config, market_ms)
-        self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
+    def _tend_oldest(self, market_ms: int) -> None:
+        """Once an hour, let go of the oldest rows of a made-up market; the real one's candles are sealed by a child."""
+        before_ms = kept_from_ms(self._config, market_ms)
+        if self._source.market != "simulated":
+            self._sealing.tend(market_ms, sealer_command(self._source, before_ms))
+        elif market_ms >= self._let_go_at_ms:
+            self._let_go_at_ms = market_ms + HOUR_MS
+            names = [symbol.name for symbol in self._symbols]
+            self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

@@ -20,6 +20,7 @@ from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
 from data.prediction_store import NO_CHAIN, PredictionStore
+from data.segments import sealed_bytes
 from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
@@ -241,9 +242,10 @@ class Stores:
     # the disk
 
     def disk_bytes(self) -> tuple[int, int]:
-        """Return the size of this market's database with its log, and what is free beside it."""
-        files = [self._instance_dir / f"{self.heartbeat().venue}.db{part}" for part in ("", "-wal")]
-        used_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        """Return the size of this market's database with its log and sealed months, and what is free beside it."""
+        database = self._instance_dir / f"{self.heartbeat().venue}.db"
+        files = [database, database.with_name(f"{database.name}-wal")]
+        used_bytes = sum(file.stat().st_size for file in files if file.is_file()) + sealed_bytes(database)[1]
         return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
 
     # private
