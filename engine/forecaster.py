@@ -183,7 +183,7 @@ class Span:
     horizon: Horizon
 
 
-Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
+Figures = tuple[float, float, float, float, float]  # probability up, expected return, low, high in bps, strangeness
 
 
 def all_figures(scores: Scores) -> list[Figures | None]:
@@ -214,9 +214,11 @@ def prediction_of(
         verdict = decide(figures[1], case.cost_bps)
         if made_ms >= served.expires_ms:
             verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
+        elif figures[4] > 1.0:
+            verdict, reason = Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION
         elif verdict is Verdict.ABSTAIN:
             reason = Reason.COST
-    probability, expected, low, high = figures or (None, None, None, None)
+    probability, expected, low, high, _ = figures or (None, None, None, None, None)
     return Prediction(
         symbol=case.symbol,
         interval=span.interval,

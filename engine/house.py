@@ -13,12 +13,14 @@ from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
+from data.explanation_store import ExplanationStore
 from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
 from data.symbol_choice import select_symbols
 from data.width_store import WidthStore
+from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
@@ -172,7 +174,10 @@ class House:
             self._patience,
             self._rest.clock.now_ms,
             config.interval_ms,
-            [self._serving.follow],
+            [
+                Explainer(self._serving.load, ExplanationStore(self._engine, config.INTERVAL)).explain,
+                self._serving.follow,
+            ],
         )
         self._feed.start(self._board.newest(), self._board.holes())
         if self._is_over.is_set():

@@ -108,7 +108,7 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
-        if published.rows:
+        if published.told:
             self._untold.append((rows, predictions))
 
     def _settle(self, stopped: Collection[str]) -> None:
@@ -118,7 +118,7 @@ class Loop:
         self._score(stopped)
         self._unsettled = 0
 
-    @performance_monitor.timed("shadow")
+    @performance_monitor.timed("follow")
     def _tell(self) -> None:
         """Let the followers take in what was published since the last pause."""
         for rows, predictions in self._untold:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.explanation_store import ExplanationStore
 from data.foreign_store import ORIGIN, ForeignStore, is_foreign
 from data.gap_store import GapStore
 from data.ledger_rows import Row
@@ -46,6 +47,7 @@ class _Venue:
     engine: Engine
     candles: CandleStore
     predictions: PredictionStore
+    explanations: ExplanationStore
     skills: SkillStore
     gaps: GapStore
     foreign: ForeignStore
@@ -173,8 +175,13 @@ class Stores:
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs, or one imported signal."""
-        return self._read(lambda venue: venue.predictions.row(id_) or venue.foreign.row(id_), None)
+        """Return one ledger row with its inputs and what explains it, or one imported signal."""
+
+        def load(venue: _Venue) -> Row | None:
+            row = venue.predictions.row(id_)
+            return venue.foreign.row(id_) if row is None else {**row, **venue.explanations.of(row)}
+
+        return self._read(load, None)
 
     def chain(self) -> dict[str, Any]:
         """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
@@ -291,6 +298,7 @@ class Stores:
                     engine,
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
+                    ExplanationStore(engine, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
                     ForeignStore(engine, beat.market, beat.interval),

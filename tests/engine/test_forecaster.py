@@ -118,18 +118,20 @@ def test_candles_of_one_close_are_one_group(store):
 
 
 @pytest.mark.parametrize(
-    ("expected", "expires", "verdict", "reason"),
+    ("expected", "strangeness", "expires", "verdict", "reason"),
     [
-        (30.0, HOUR_MS, Verdict.UP, None),
-        (-30.0, HOUR_MS, Verdict.DOWN, None),
-        (24.0, HOUR_MS, Verdict.ABSTAIN, Reason.COST),
-        (30.0, 0, Verdict.ABSTAIN, Reason.MODEL_EXPIRED),
+        (30.0, 1.0, HOUR_MS, Verdict.UP, None),
+        (-30.0, 0.5, HOUR_MS, Verdict.DOWN, None),
+        (24.0, 0.5, HOUR_MS, Verdict.ABSTAIN, Reason.COST),
+        (30.0, 1.01, HOUR_MS, Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION),
+        (24.0, np.inf, HOUR_MS, Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION),
+        (30.0, 9.0, 0, Verdict.ABSTAIN, Reason.MODEL_EXPIRED),
     ],
 )
-def test_the_verdict_is_what_the_move_leaves_after_costs(expected, expires, verdict, reason):
+def test_the_verdict_is_what_the_move_leaves_after_costs(expected, strangeness, expires, verdict, reason):
     served = ServedHorizon("m-1", 0.8, START + expires)
 
-    row = prediction_of(CASE, (0.6, expected, -90.0, 150.0), served, None)
+    row = prediction_of(CASE, (0.6, expected, -90.0, 150.0, strangeness), served, None)
 
     assert (row.verdict, row.reason) == (verdict, reason)
     assert row.probability_up == 0.6
