@@ -14,6 +14,7 @@ from models.clusters import blocks_of, mean_and_error
 from models.job import Past
 from models.moves import fit_move, move_from
 from models.panel import Panel, Sample
+from models.reference import reference_from
 from models.scores import Scores
 from models.served import ServedModel, content_id
 from models.serving_form import ServingForm, form_from, widened
@@ -107,6 +108,7 @@ def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None
         form=form,
         calibration=calibration_from(_KINDS[int(arrays["kind"][0])], arrays),
         move=move_from(arrays),
+        reference=reference_from(past.reference_arrays),
     )
     late = Losses(arrays["late_losses"], arrays["late_times"] + past.split.calibration.start)
     return Fitted(replace(model, id=content_id(model)), past, late)

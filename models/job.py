@@ -1,14 +1,17 @@
 """What a training is asked for, and the rows that one split of the past offers to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from market.errors import ModelError
 from models import families
 from models.clusters import blocks_of
 from models.fit_memory import FitMemory
 from models.panel import Outcomes, Panel, Sample, sample
+from models.reference import fit_reference
 from models.validation import Split
 
 MIN_ROWS = 200  # labelled rows in training, and half as many in calibration
@@ -79,6 +82,22 @@ class Past:
     def is_enough(self) -> bool:
         """Return whether there are rows of both outcomes to train on and to calibrate on."""
         return _is_enough(self.training, MIN_ROWS) and _is_enough(self.later, MIN_ROWS // 2)
+
+    @cached_property
+    def reference_arrays(self) -> Mapping[str, np.ndarray]:
+        """Return the reference rows that all families of this split share, as arrays."""
+        job, split = self.job, self.split
+        spans = (job.known_span(split.training), job.known_span(split.calibration))
+        facts = (job.outcomes.horizon_candles, job.settings.max_rows, int(job.panel.open_ms[split.training.start]))
+        made = job.memory.recall(job.memory.key(("models.reference", "models.panel"), spans, *facts), self._reference)
+        if made is None:
+            raise ModelError(f"{job.horizon} on {job.interval} has too few rows to refer to")
+        return made
+
+    def _reference(self) -> Mapping[str, np.ndarray] | None:
+        if not self.is_enough:
+            return None
+        return fit_reference(self.job.panel, self.job.outcomes, self.training, self.later).arrays()
 
     @cached_property
     def taught_rows(self) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.errors import ModelError
-from models.forest import MAX_FEATURES, logistic
+from models.forest import MAX_FEATURES, Contributions, logistic
 
 _PARTS = 3  # center, scale and weight of each column
 
@@ -40,6 +40,24 @@ class Linear:
 
         Rows are rounded to float32, as in training. Rows do not walk here: `block_rows` changes nothing.
         """
+        is_whole, pulls = self._pulls(rows)
+        # Column by column: a matrix product sums one row in another order than many.
+        scores = np.full(len(pulls), self.bias)
+        for column in range(self.feature_count):
+            scores += pulls[:, column]
+        return np.where(is_whole, self.probability_of(scores), np.nan)
+
+    def probability_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return the probability that each score stands for."""
+        return logistic(scores)
+
+    def contributions(self, rows: np.ndarray) -> Contributions:
+        """Return what each column adds to the log-odds of each row (n, features); nan for a row that is not finite."""
+        is_whole, pulls = self._pulls(rows)
+        return Contributions(self.bias, np.where(is_whole[:, None], pulls, np.nan))
+
+    def _pulls(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows are finite, and what each of their columns adds."""
         rows = np.asarray(rows, np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.feature_count:
             raise ModelError(f"rows are {rows.shape}, the linear model needs {self.feature_count} features in each")
@@ -47,12 +65,8 @@ class Linear:
             rounded = rows.astype(np.float32).astype(np.float64)
         center, scale, weight = self.table
         is_whole = np.asarray(np.isfinite(rounded).all(axis=1))
-        held = np.clip((np.where(is_whole[:, None], rounded, center) - center) / scale, -self.limit, self.limit)
-        # Column by column: a matrix product sums one row in another order than many.
-        scores = np.full(len(rows), self.bias)
-        for column in range(self.feature_count):
-            scores += weight[column] * held[:, column]
-        return np.where(is_whole, logistic(scores), np.nan)
+        distances = (np.where(is_whole[:, None], rounded, center) - center) / scale
+        return is_whole, weight * np.clip(distances, -self.limit, self.limit)
 
     def widened(self, columns: Sequence[int], feature_count: int) -> "Linear":
         """Return the same line for rows of `feature_count` columns, of which it looks at `columns` only."""

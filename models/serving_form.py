@@ -7,7 +7,7 @@ import numpy as np
 
 from market.errors import ModelError
 from models.flattening import widened_forest
-from models.forest import Forest, forest_from
+from models.forest import Contributions, Forest, forest_from
 from models.linear import Linear, linear_from
 
 
@@ -21,6 +21,14 @@ class ServingForm(Protocol):
 
     def probability(self, rows: np.ndarray, block_rows: int = ...) -> np.ndarray:
         """Return the probability of up for each of the rows (n, features), float64; nan for a row with a hole."""
+        ...
+
+    def probability_of(self, scores: np.ndarray) -> np.ndarray:
+        """Return the probability that each score stands for."""
+        ...
+
+    def contributions(self, rows: np.ndarray) -> Contributions:
+        """Return how each feature moved the score of each row (n, features); nan for a row with a hole."""
         ...
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 
 from market.errors import ModelError
+from models.adaptation import Widths
 from models.cost_moves import CostRecord, cost_record
 from models.final_fit import Choices, Final, final_fit
 from models.fit_memory import FitMemory
+from models.fitting import predict
 from models.job import Job, Past, TrainingSettings
 from models.panel import Outcomes, Panel, outcomes_of
 from models.scores import Record, Scores
 from models.served import ServedModel
 from models.validation import Split, needed_candles, split_before, walk_forward
-from models.walk import Walk, walk_through
+from models.walk import Told, Walk, walk_through
 
 __all__ = ["Fold", "TrainedHorizon", "TrainingSettings", "train_horizon"]
 
@@ -39,7 +41,8 @@ class TrainedHorizon:
     records: dict[str, Record]  # walk-forward, by family
     cost_record: CostRecord | None  # walk-forward, of the size of moves
     choices: Choices
-    folds: list[Fold]
+    folds: list[Fold]  # ranges as wide as the outcomes before them asked for
+    log_widths: np.ndarray  # (S,) with which the first of them began
     training_ms: tuple[int, int]  # open times of the first and last training candle
     calibration_ms: tuple[int, int]
     cut_ms: int  # close of the last candle known
@@ -93,9 +96,10 @@ def _final_split(job: Job, first: int, cut: int) -> Split:
 def _trained(final: Final, walk: Walk) -> TrainedHorizon:
     model, past = final.fitted.model, final.fitted.past
     job, open_ms = past.job, past.job.panel.open_ms
+    adapted, log_widths = _adapted(job, walk.chosen)
     folds = [
-        Fold(f"{model.id}-w{number}", told.span.start, told.span.stop - 1, told.scores)
-        for number, told in enumerate(walk.chosen)
+        Fold(f"{model.id}-w{number}", told.span.start, told.span.stop - 1, scores)
+        for number, (told, scores) in enumerate(zip(walk.chosen, adapted, strict=True))
     ]
     symbol, candle = np.argwhere(job.outcomes.is_row)[-1]
     check_row = job.panel.features[symbol, candle].astype(np.float64)
@@ -106,6 +110,7 @@ def _trained(final: Final, walk: Walk) -> TrainedHorizon:
         cost_record=cost_record([told.fitted.past for told in walk.chosen]),
         choices=final.choices,
         folds=folds,
+        log_widths=log_widths,
         training_ms=_span_ms(open_ms, past.split.training),
         calibration_ms=_span_ms(open_ms, past.split.calibration),
         cut_ms=int(2 * open_ms[-1] - open_ms[-2]),
@@ -113,6 +118,25 @@ def _trained(final: Final, walk: Walk) -> TrainedHorizon:
         check_row=check_row.tolist(),
         check_probability=float(model.predict(check_row[None]).probability_up[0]),
     )
+
+
+def _adapted(job: Job, chosen: list[Told]) -> tuple[list[Scores], np.ndarray]:
+    """Return the folds' scores with adapted ranges, and the log widths they began with.
+
+    The widths begin on what the first fold's model says of its calibration rows, all due before the fold.
+    """
+    widths = Widths(len(job.panel.symbols), job.outcomes.horizon_candles, job.settings.coverage)
+    if not chosen:
+        return [], widths.log_widths
+    first = chosen[0]
+    lead = first.fitted.past.split.calibration
+    widths.through([(predict(job.panel, first.fitted.model, lead), _returns(job, lead))])
+    start = widths.log_widths
+    return widths.through([(told.scores, _returns(job, told.span)) for told in chosen]), start
+
+
+def _returns(job: Job, span: range) -> np.ndarray:
+    return job.outcomes.return_bps[:, span.start : span.stop]
 
 
 def _span_ms(open_ms: np.ndarray, span: range) -> tuple[int, int]:

@@ -12,7 +12,7 @@ def later_rows(columns, seed=1):
     random = np.random.default_rng(seed)
     rows = random.normal(size=(12_000, columns)).astype(np.float32)
     up = random.random(12_000) < 1.0 / (1.0 + np.exp(-rows[:, 0]))
-    return Sample(rows, up, np.zeros(12_000), np.arange(12_000) // 5)
+    return Sample(rows, up, np.zeros(12_000), np.arange(12_000) // 5, np.zeros(12_000, np.int64))
 
 
 def line(weights):
@@ -39,7 +39,7 @@ def test_the_rows_are_left_as_they_were():
 
 def test_few_blocks_of_time_show_the_use_of_nothing():
     later = later_rows(4)
-    moment = Sample(later.rows, later.up, later.moves, np.zeros(len(later), np.int64))
+    moment = Sample(later.rows, later.up, later.moves, np.zeros(len(later), np.int64), later.symbols)
 
     assert not importance(line([1.0, 0.0, 0.0, 0.0]), moment, BLOCK, seed=1).is_useful.any()
 

@@ -95,6 +95,7 @@ def test_trees_that_all_say_the_same_are_few(walk):
         first,
         nodes=np.tile(first.nodes, (8, 1)),
         starts=np.arange(9) * len(first.nodes),
+        means=np.tile(first.means, 8),
         weight=1.0 / 8,
     )
 
