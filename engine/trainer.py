@@ -28,7 +28,6 @@ from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
 from market.errors import ModelError
-from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
 from models.fit_memory import FitMemory
 from models.panel import Panel
@@ -43,7 +42,6 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
-HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -132,7 +130,6 @@ class Training:
             replay_candles=replay_candles,
             max_rows=ROWS_A_FIT,
             threads=THREADS,
-            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
             cost_bps=self._config.cost_bps,
         )
         trained = train_horizon(

@@ -185,7 +185,7 @@ def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
 
 
 def test_a_card_tells_how_the_model_was_made(folder, trained):
-    (card,) = ModelStore(folder).cards(VENUE)
+    (card,) = store_in(folder).cards(VENUE)
 
     choices = card["choices"]
     assert set(choices) == {"dropped", "fewer_columns", "newer_leaves", "sizes", "trees"}
