@@ -151,7 +151,7 @@ class Even:
 
     def predict(self, rows, block_rows):
         level = np.full(len(rows), 0.5)
-        return Scores(level, level * 0.0, level * 0.0 - 100.0, level * 0.0 + 100.0)
+        return Scores(level, level * 0.0, level * 0.0 - 100.0, level * 0.0 + 100.0, level)
 
 
 def test_a_range_is_as_wide_as_its_own_symbol_asks_for():
