@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from data.foreign_store import ORIGIN, is_foreign
