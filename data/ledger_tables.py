@@ -153,6 +153,17 @@ calibration_bins = Table(
     sqlite_with_rowid=False,
 )
 
+# How wide the ranges of a symbol are against those of the model, in logarithms: moved by each outcome, in its commit.
+range_widths = Table(
+    "range_widths",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("log_width", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 ledger_state = Table(
     "ledger_state",
     metadata,

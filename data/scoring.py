@@ -12,7 +12,9 @@ from data.candle_store import candles
 from data.ledger_tables import predictions
 from data.outcomes import outcomes_of, sums_of
 from data.skill_sums import GROUP, Columns, add_to_sums
+from data.width_store import move_widths
 from market.candles import COLUMNS
+from market.range_widths import step_of
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
 _VOID_AFTER_CANDLES = 12
@@ -31,7 +33,7 @@ _COLUMNS = (
     "coverage",
     "cost_bps",
 )
-_NUMBERS = (*_COLUMNS[_COLUMNS.index("due_ms") :], "later", "past")
+_NUMBERS = (*_COLUMNS[_COLUMNS.index("made_ms") :], "later", "past")
 _CANDLE = ("open_ms", *COLUMNS, "checksum")
 _SYMBOL = _COLUMNS.index("symbol")
 _OUTCOME = slice(len(_COLUMNS), len(_COLUMNS) + len(_CANDLE))  # where it stands in a row that is due
@@ -65,7 +67,7 @@ def score_due(
     due, found = _due_rows(connection, table, interval, length_ms, market_ms, limit)
     numbers = list(due["seq"]) if due else []
     if due:
-        _write_outcomes(connection, table, due, market_ms)
+        _write_outcomes(connection, table, due, length_ms, market_ms)
     if numbers and found == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
@@ -115,7 +117,7 @@ def _due_rows(
     return dict(zip(names, zip(*scored, strict=True), strict=True)) if scored else {}, len(rows)
 
 
-def _write_outcomes(connection: Connection, table: Table, due: Columns, market_ms: int) -> None:
+def _write_outcomes(connection: Connection, table: Table, due: Columns, length_ms: int, market_ms: int) -> None:
     number = {name: np.array(due[name], dtype=float) for name in _NUMBERS}
     outcomes = outcomes_of(number, due["verdict"])
     columns = (
@@ -129,6 +131,10 @@ def _write_outcomes(connection: Connection, table: Table, due: Columns, market_m
     # A nan is stored as null by SQLite.
     changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
     connection.exec_driver_sql(_UPDATE.format(table.name), changes)
+    if table is predictions:  # the ranges of others are none of ours to mend
+        horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
+        steps = np.nan_to_num(step_of(number["coverage"], outcomes.inside, horizon_candles))
+        move_widths(connection, zip(*(due[name] for name in GROUP[:3]), steps, strict=True))
     add_to_sums(connection, due, sums_of(number, outcomes))
 
 

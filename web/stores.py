@@ -15,9 +15,11 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.explanation_store import ExplanationStore
 from data.foreign_store import ORIGIN, ForeignStore, is_foreign
 from data.gap_store import GapStore
 from data.ledger_rows import Row
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import NO_CHAIN, PredictionStore
 from data.segments import sealed_bytes
@@ -25,6 +27,7 @@ from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
 from utils.data_cache import DataCache
+from utils.mailbox import LETTERS_FOLDER, Mailbox
 from utils.times import iso_utc
 from web.heartbeat import Heartbeat, HeartbeatFile, SymbolState
 from web.longer_candles import LongerCandles, no_candles
@@ -44,6 +47,7 @@ class _Venue:
     engine: Engine
     candles: CandleStore
     predictions: PredictionStore
+    explanations: ExplanationStore
     skills: SkillStore
     gaps: GapStore
     foreign: ForeignStore
@@ -58,8 +62,9 @@ class Stores:
         """Read the state in `instance_dir`; nothing is opened before it is asked for."""
         self.run_dir = instance_dir / "run"
         self.live_dir = self.run_dir / "live"  # the engine sends its events to the sockets in it
-        self._instance_dir = instance_dir
-        self._models = ModelStore(saved_models_dir)
+        self.instance_dir = instance_dir
+        self.mailbox = Mailbox(self.run_dir / LETTERS_FOLDER)  # what a person asks of the engine
+        self._models = ModelStore(saved_models_dir, instance_dir / KEY_FILE)
         self._monotonic = monotonic
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], _Venue] = {}
@@ -170,8 +175,13 @@ class Stores:
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs, or one imported signal."""
-        return self._read(lambda venue: venue.predictions.row(id_) or venue.foreign.row(id_), None)
+        """Return one ledger row with its inputs and what explains it, or one imported signal."""
+
+        def load(venue: _Venue) -> Row | None:
+            row = venue.predictions.row(id_)
+            return venue.foreign.row(id_) if row is None else {**row, **venue.explanations.of(row)}
+
+        return self._read(load, None)
 
     def chain(self) -> dict[str, Any]:
         """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
@@ -245,14 +255,18 @@ class Stores:
         """Return the model cards of this market, refused files among them."""
         return self._models.cards(self.heartbeat().venue)
 
+    def ask(self, question: Callable[[Engine, str], T], empty: T) -> T:
+        """Return the answer of a store made over this database and base interval; `empty` while there is none."""
+        return self._read(lambda venue: question(venue.engine, self.heartbeat().interval), empty)
+
     # the disk
 
     def disk_bytes(self) -> tuple[int, int]:
         """Return the size of this market's database with its log and sealed months, and what is free beside it."""
-        database = self._instance_dir / f"{self.heartbeat().venue}.db"
+        database = self.instance_dir / f"{self.heartbeat().venue}.db"
         files = [database, database.with_name(f"{database.name}-wal")]
         used_bytes = sum(file.stat().st_size for file in files if file.is_file()) + sealed_bytes(database)[1]
-        return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
+        return used_bytes, shutil.disk_usage(self.instance_dir).free if self.instance_dir.is_dir() else 0
 
     # private
 
@@ -279,11 +293,12 @@ class Stores:
         key = (beat.venue, beat.market, beat.interval)
         with self._lock:
             if key not in self._venues:
-                engine = open_database(self._instance_dir / f"{beat.venue}.db", is_read_only=True)
+                engine = open_database(self.instance_dir / f"{beat.venue}.db", is_read_only=True)
                 self._venues[key] = _Venue(
                     engine,
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
+                    ExplanationStore(engine, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
                     ForeignStore(engine, beat.market, beat.interval),
