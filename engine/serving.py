@@ -45,7 +45,8 @@ class Serving:
         self._config = config
         self._source = source
         self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
-        self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
+        self.load = self._store.cached
+        self.predictor = BatchPredictor[Scores](self.load, config.BATCH_SIZE)
         self._shadow = Shadow(ShadowStore(engine, config.INTERVAL), self.predictor)
         self._drift = DriftWatch(DriftStore(engine, config.INTERVAL), self._store)
         roles = ChampionStore(engine, config.INTERVAL)

@@ -12,6 +12,7 @@ import numpy as np
 
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
+from data.candle_tables import CandleTables
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
@@ -20,6 +21,7 @@ from data.ledger_inputs import Inputs
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
+from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
@@ -93,6 +95,7 @@ class Training:
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
+        self._widths = WidthStore(engine, config.INTERVAL)
         self._models = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self._horizons = [Horizon(name, config.horizon_ms[name]) for name in horizons or config.horizons]
         roles = ChampionStore(engine, config.INTERVAL).roles().values()
@@ -143,6 +146,9 @@ class Training:
         region = range(max(0, len(panel.open_ms) - replay_candles), end)
         if not trained or not len(region):
             return
+        for horizon, one in trained.items():
+            begun = zip(panel.symbols, one.log_widths.tolist(), strict=True)
+            self._widths.begin({(symbol, horizon.name): value for symbol, value in begun})
         chunk = max(1, 6_000 // (len(panel.symbols) * len(self._horizons)))
         for start in range(region.start, region.stop, chunk):
             times = range(start, min(start + chunk, region.stop))
@@ -172,7 +178,7 @@ class Training:
                 yield prediction_of(case, figures, served, reason)
 
 
-def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel:
+def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
     """Return the features and closes of every symbol of the store on the span's grid."""
     length_ms = config.interval_ms
     grid = np.arange(span.start_ms, span.cut_ms, length_ms)
