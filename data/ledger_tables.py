@@ -48,6 +48,8 @@ Index(
     unique=True,
 )
 Index("predictions_newest", predictions.c.made_ms)
+# Replayed rows lie below all live ones: without this a list of them would look through those first.
+Index("predictions_replayed", predictions.c.made_ms, sqlite_where=predictions.c.origin == "replayed")
 Index("predictions_open", predictions.c.due_ms, sqlite_where=predictions.c.state == "open")
 Index(
     "predictions_called",

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from data import ledger_chain, ledger_journal
 from data.database import transaction
 from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
+from data.ledger_pages import ledger_page
 from data.ledger_rows import Row, RowForm, Told
 from data.ledger_tables import newest_predictions, predictions
 from data.ledger_writing import ROWS_A_VERSION, add, advance, note, settle, version_of
@@ -157,20 +158,8 @@ class PredictionStore:
 
         DataError when the cursor is none of ours.
         """
-        query = self._newest_first()
-        for column, value in (("symbol", symbol), ("horizon", horizon), ("model", model)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        for column, value in (("origin", origin), ("state", state)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        if cursor is not None:
-            query = query.where(tuple_(predictions.c.made_ms, predictions.c.seq) < self._rows.place(cursor))
-        rows = self._read(query.limit(limit + 1))
-        if len(rows) <= limit:
-            return rows, None
-        last = rows[limit - 1]
-        return rows[:limit], self._rows.cursor(last)
+        wanted = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin, "state": state}
+        return ledger_page(self._engine, predictions, self._rows, self._interval, wanted, limit, cursor)
 
     def row(self, id_: str) -> Row | None:
         """Return one row with its inputs, or None when there is none of that id."""
@@ -218,10 +207,6 @@ class PredictionStore:
         return found
 
     # private
-
-    def _newest_first(self) -> Select[Any]:
-        query = select(predictions).where(predictions.c.interval == self._interval)
-        return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
 
     def _read(self, query: Select[Any]) -> list[Row]:
         with self._engine.connect() as connection:

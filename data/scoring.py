@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, func, or_, select, update
 
 from data.candle_checks import checked, seed_of
 from data.candle_store import candles
@@ -39,7 +39,7 @@ _SYMBOL = _COLUMNS.index("symbol")
 _OUTCOME = slice(len(_COLUMNS), len(_COLUMNS) + len(_CANDLE))  # where it stands in a row that is due
 _BEFORE = slice(_OUTCOME.stop, None)
 _UPDATE = """
-    UPDATE predictions SET state = 'scored', scored_ms = ?, outcome_return_bps = ?, outcome_up = ?, brier = ?,
+    UPDATE {} SET state = 'scored', scored_ms = ?, outcome_return_bps = ?, outcome_up = ?, brier = ?,
     inside_interval = ?, net_bps = ? WHERE seq = ?"""
 
 
@@ -58,27 +58,30 @@ def score_due(
     market_ms: int,
     stopped: Collection[str],
     limit: int,
+    table: Table = predictions,
 ) -> Scored:
-    """Score up to `limit` rows whose outcome candle (the one closing at due_at) is in the store.
+    """Score up to `limit` rows of `table` whose outcome candle (the one closing at due_at) is in the store.
 
     `stopped`: symbols that no longer trade. Rows whose outcome candle can never come are marked void.
     """
-    due, found = _due_rows(connection, interval, length_ms, market_ms, limit)
+    due, found = _due_rows(connection, table, interval, length_ms, market_ms, limit)
     numbers = list(due["seq"]) if due else []
     if due:
-        _write_outcomes(connection, due, length_ms, market_ms)
+        _write_outcomes(connection, table, due, length_ms, market_ms)
     if numbers and found == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
-    return Scored(numbers + _void_rows(connection, interval, length_ms, market_ms, stopped), is_more=False)
+    return Scored(numbers + _void_rows(connection, table, interval, length_ms, market_ms, stopped), is_more=False)
 
 
-def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> tuple[Columns, int]:
+def _due_rows(
+    connection: Connection, table: Table, interval: str, length_ms: int, market_ms: int, limit: int
+) -> tuple[Columns, int]:
     """Return the columns of the rows to score, empty when there are none, and how many rows were looked at.
 
     A row whose outcome candle is damaged on the disk waits until it has been fetched again.
     """
-    p, outcome, before = predictions.c, candles.alias(), candles.alias()
+    p, outcome, before = table.c, candles.alias(), candles.alias()
     horizon_ms = p.due_ms - p.made_ms
     is_outcome = and_(
         outcome.c.symbol == p.symbol,
@@ -114,7 +117,7 @@ def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: 
     return dict(zip(names, zip(*scored, strict=True), strict=True)) if scored else {}, len(rows)
 
 
-def _write_outcomes(connection: Connection, due: Columns, length_ms: int, market_ms: int) -> None:
+def _write_outcomes(connection: Connection, table: Table, due: Columns, length_ms: int, market_ms: int) -> None:
     number = {name: np.array(due[name], dtype=float) for name in _NUMBERS}
     outcomes = outcomes_of(number, due["verdict"])
     columns = (
@@ -127,18 +130,19 @@ def _write_outcomes(connection: Connection, due: Columns, length_ms: int, market
     )
     # A nan is stored as null by SQLite.
     changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
-    connection.exec_driver_sql(_UPDATE, changes)
-    horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
-    steps = np.nan_to_num(step_of(number["coverage"], outcomes.inside, horizon_candles))
-    move_widths(connection, zip(*(due[name] for name in GROUP[:3]), steps, strict=True))
+    connection.exec_driver_sql(_UPDATE.format(table.name), changes)
+    if table is predictions:  # the ranges of others teach ours nothing
+        horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
+        steps = np.nan_to_num(step_of(number["coverage"], outcomes.inside, horizon_candles))
+        move_widths(connection, zip(*(due[name] for name in GROUP[:3]), steps, strict=True))
     add_to_sums(connection, due, sums_of(number, outcomes))
 
 
 def _void_rows(
-    connection: Connection, interval: str, length_ms: int, market_ms: int, stopped: Collection[str]
+    connection: Connection, table: Table, interval: str, length_ms: int, market_ms: int, stopped: Collection[str]
 ) -> list[int]:
     """Mark rows void whose outcome candle can never exist: a true gap, or a symbol that stopped trading."""
-    p = predictions.c
+    p = table.c
     margin = _VOID_AFTER_CANDLES * length_ms
     newest = select(func.max(candles.c.open_ms)).where(candles.c.symbol == p.symbol, candles.c.interval_ms == length_ms)
     late = newest.scalar_subquery() >= p.due_ms + margin
@@ -155,7 +159,7 @@ def _void_rows(
     )
     found = connection.execute(query).all()
     if found:
-        statement = update(predictions).where(p.seq == bindparam("row"))
+        statement = update(table).where(p.seq == bindparam("row"))
         statement = statement.values(state="void", scored_ms=bindparam("at"), void_reason=bindparam("why"))
         connection.execute(
             statement,

@@ -66,6 +66,7 @@ def compute_skill(
         "log_loss_skill_high": log_high if log_base else None,
         "coverage_claimed": _share(total, "claimed", "intervals"),
         "coverage_kept": _share(total, "inside", "intervals"),
+        "n_intervals": int(total[_AT["intervals"]]),
         "calibration": _calibration(bins),
         **_net(total),
         "n_calls": int(total[_AT["calls"]]),
@@ -136,7 +137,7 @@ def _intervals(spans: np.ndarray, base: float, log_base: float) -> list[tuple[fl
         worst = (1.0 - 1.0 / base if base else 0.0, 1.0 - _WORST_LOG_LOSS / log_base if log_base else 0.0, 0.0)
         return [(low, 1.0) for low in worst]
     merged = _merged(spans)
-    drawn = _scores(_draws(len(merged)) @ merged)
+    drawn = _scores(_draws(len(merged)).astype(float) @ merged)
     point = _scores(spans.sum(axis=0)[None, :])[:, 0]
     low, high = np.percentile(drawn, (2.5, 97.5), axis=1) + 2 * (point - drawn.mean(axis=1))
     factor = _student_factor(len(spans) // _BLOCK)
@@ -152,15 +153,17 @@ def _merged(spans: np.ndarray) -> np.ndarray:
     return np.add.reduceat(spans, np.arange(0, len(spans), length)) if length > 1 else spans
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _draws(spans: int) -> np.ndarray:
-    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length."""
+    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length.
+
+    Kept by length, the last 32 of them, in a byte a count: at most 32 MB, the least used go.
+    """
     random = np.random.default_rng(_SEED)
     starts = random.integers(0, spans, size=(_RESAMPLES, -(-spans // _BLOCK)))
     picks = ((starts[:, :, None] + np.arange(_BLOCK)) % spans).reshape(_RESAMPLES, -1)[:, :spans]
-    counts = np.zeros((_RESAMPLES, spans))
-    np.add.at(counts, (np.arange(_RESAMPLES)[:, None], picks), 1.0)
-    return counts
+    places = (np.arange(_RESAMPLES)[:, None] * spans + picks).ravel()
+    return np.bincount(places, minlength=_RESAMPLES * spans).reshape(_RESAMPLES, spans).astype(np.uint8)
 
 
 def _student_factor(blocks: int) -> float:
@@ -210,6 +213,7 @@ def _nothing() -> Scores:
         "n_independent": 0,
         **dict.fromkeys(keys.split()),
         "calibration": [],
+        "n_intervals": 0,
         "n_calls": 0,
         "verdict": "no measurable edge",
     }

@@ -13,6 +13,7 @@ from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
+from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
@@ -73,6 +74,7 @@ class House:
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
         self._widths = WidthStore(self._engine, config.INTERVAL)
+        self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source)
@@ -85,7 +87,7 @@ class House:
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
-        self._let_go_at_ms = 0
+        self._let_go_at_ms = self._score_foreign_at_ms = 0
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
     def run(self) -> None:
@@ -179,6 +181,7 @@ class House:
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
         self._let_go(market_ms)
+        self._score_foreign(market_ms)
         if forecaster.served is not self._serving.served:
             forecaster.served, forecaster.log_widths = self._serving.served, self._widths.load()
         self._upkeep.tend()
@@ -190,6 +193,14 @@ class House:
         self._let_go_at_ms = market_ms + HOUR_MS
         names, before_ms = [symbol.name for symbol in self._symbols], kept_from_ms(self._config, market_ms)
         self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
+
+    def _score_foreign(self, market_ms: int) -> None:
+        """Once a candle, score the imported signals that have become due."""
+        if market_ms < self._score_foreign_at_ms:
+            return
+        self._score_foreign_at_ms = market_ms + self._config.interval_ms
+        if self._foreign.has_open():
+            self._patience.until_done(self._foreign.score, market_ms, self._stopped())
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

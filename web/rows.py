@@ -134,6 +134,7 @@ class SkillSchema(Schema):
     log_loss_skill_high = fields.Float(allow_none=True)
     coverage_claimed = fields.Float(allow_none=True)
     coverage_kept = fields.Float(allow_none=True)
+    n_intervals = fields.Integer(metadata={"description": "rows with an interval"})
     net_bps_per_prediction = fields.Float(allow_none=True)
     n_calls = fields.Integer(metadata={"description": "rows that said up or down"})
     verdict = fields.String()

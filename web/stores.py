@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.foreign_store import ORIGIN, ForeignStore, is_foreign
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
@@ -32,6 +33,7 @@ HEARTBEAT_NAME = "engine.json"
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
+RECORD_AGE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class _Venue:
     predictions: PredictionStore
     skills: SkillStore
     gaps: GapStore
+    foreign: ForeignStore
 
 
 class Stores:
@@ -60,6 +63,7 @@ class Stores:
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], _Venue] = {}
         self._skills = DataCache(SKILL_AGE_SECONDS, _MAX_SKILLS)
+        self._records = DataCache(RECORD_AGE_SECONDS, _MAX_SKILLS)
         self._closes: dict[str, tuple[int | None, list[float]]] = {}
         self._closes_key: tuple[Any, ...] = ()
         self._lock = Lock()
@@ -155,13 +159,18 @@ class Stores:
         return self._read(lambda venue: venue.predictions.latest(symbol, horizon), [])
 
     def ledger(self, **wanted: Any) -> tuple[list[Row], str | None]:
-        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`)."""
+        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`).
+
+        Imported signals are asked for by their origin or model, and are in no other list.
+        """
         nothing: tuple[list[Row], str | None] = ([], None)
+        if is_foreign(wanted):
+            return self._read(lambda venue: venue.foreign.ledger(**wanted), nothing)
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs."""
-        return self._read(lambda venue: venue.predictions.row(id_), None)
+        """Return one ledger row with its inputs, or one imported signal."""
+        return self._read(lambda venue: venue.predictions.row(id_) or venue.foreign.row(id_), None)
 
     def chain(self) -> dict[str, Any]:
         """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
@@ -176,15 +185,19 @@ class Stores:
         return self._read(lambda venue: venue.predictions.last_scored(limit, symbol, horizon), [])
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
-        """Return scores (`SkillStore.skill`) as the ledger stands now."""
+        """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
+        if is_foreign(wanted):
+            wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
         return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        beat = self.heartbeat()
-        key = ("recent", beat.venue, beat.interval, *sorted(wanted.items()))
-        return self._skills.get_or_compute(key, lambda: self.skill(**wanted))
+        return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+
+    def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
+        return self._records.get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
 
     # candles
 
@@ -241,6 +254,10 @@ class Stores:
 
     # private
 
+    def _market_key(self, name: str, wanted: Mapping[str, str | None]) -> tuple[Any, ...]:
+        beat = self.heartbeat()
+        return (name, beat.venue, beat.interval, *sorted(wanted.items()))
+
     def _read(self, question: Callable[[_Venue], T], empty: T) -> T:
         """Return the answer of the current market's database, or `empty` while the engine has not made it."""
         venue = self._venue()
@@ -267,6 +284,7 @@ class Stores:
                     PredictionStore(engine, beat.market, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
+                    ForeignStore(engine, beat.market, beat.interval),
                 )
             return self._venues[key]
 

@@ -8,7 +8,8 @@ import pytest
 
 from data.candle_store import CandleStore
 from data.database import SCHEMA_VERSION, open_database
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from data.regimes import FEATURES, REGIMES, regimes_of, week_of
 from data.skill import independent_parts
 from data.skill_store import SkillStore
@@ -34,7 +35,7 @@ def engine(tmp_path):
         table["open_ms"] = START + np.arange(CANDLES_KEPT) * STEP
         table["close"] = 100 * np.exp(np.cumsum(random.normal(0, 0.001, CANDLES_KEPT)))
         CandleStore(engine, "5m").append_table(symbol, table)
-        rows = [prediction(symbol, index, table["close"][index], random.random()) for index in range(ROWS)]
+        rows = [prediction(symbol, index, float(table["close"][index]), random.random()) for index in range(ROWS)]
         inputs = [Inputs(symbol, row.candle_open_ms, random.normal([1.0, 5.0, 0.0], [0.4, 1, 0.3])) for row in rows]
         store = PredictionStore(engine, "simulated", "5m", (FEATURES[0], "rsi", FEATURES[1]))
         store.add_replayed(rows, inputs)
@@ -156,7 +157,7 @@ def test_a_database_of_an_older_version_gets_the_same_sums_from_its_ledger(engin
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("CREATE TABLE skill_blocks (symbol TEXT PRIMARY KEY, n FLOAT)")
         connection.exec_driver_sql("CREATE TABLE calibration_bins (symbol TEXT PRIMARY KEY, n FLOAT)")
-        connection.exec_driver_sql("PRAGMA user_version = 2")
+        connection.exec_driver_sql("PRAGMA user_version = 3")
         connection.commit()
     engine.dispose()
 

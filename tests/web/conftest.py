@@ -12,9 +12,11 @@ from werkzeug.serving import make_server
 from config import Config
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.ledger_inputs import Inputs
 from data.prediction_store import PredictionStore
+from data.signal_file import Signal
 from market.candles import CANDLES, Candle
 from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
@@ -116,6 +118,16 @@ class House:
         published = self.ledger.publish(predictions, inputs)
         self.ledger.settle()
         return published
+
+    def add_signals(self, source, symbol="BTCUSDT", count=12):
+        """Import somebody's signals of the hours before the last one, and score them."""
+        opens = [T0 - (hours + 1) * 3_600_000 - self.length_ms for hours in range(1, count + 1)]
+        said = {"direction": None, "low_bps": -90.0, "high_bps": 130.0, "coverage": 0.8}
+        signals = [
+            Signal(line, source, symbol, "1h", open_ms, probability_up=0.6, expected_return_bps=40.0, **said)
+            for line, open_ms in enumerate(opens, start=2)
+        ]
+        return ForeignStore(self._engine, "simulated", self.interval).keep(signals, COST)
 
     def beat(self, **changes):
         """Write the heartbeat of an engine that is this very process."""

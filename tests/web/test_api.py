@@ -266,3 +266,27 @@ def test_a_span_that_ends_before_it_begins_is_refused(lively):
 
     assert answer.status_code == 400
     assert answer.json["field"] == "end"
+
+
+@pytest.mark.parametrize("by", ["model", "week", "regime"])
+def test_skill_is_told_apart_by_parts(lively, by):
+    items = lively.items(f"{API}/skill?by={by}")
+    rows = rows_of(lively.get(f"{API}/skill.csv?by={by}"))
+
+    assert sum(item["n"] for item in items) == (0 if by == "regime" else 24)  # these rows came without inputs
+    assert [row[by] for row in rows] == [item[by] for item in items]
+
+
+def test_signals_of_others_come_when_they_are_asked_for(lively):
+    before = {path: lively.items(f"{API}/{path}") for path in ("ledger", "skill", "skill?by=model")}
+
+    lively.add_signals("friend")
+
+    assert {path: lively.items(f"{API}/{path}") for path in before} == before
+    by_origin = lively.items(f"{API}/ledger?origin=imported&state=scored")
+    by_model = lively.items(f"{API}/ledger?model=foreign:friend&state=scored")
+    assert by_origin == by_model
+    assert {row["origin"] for row in by_origin} == {"imported"}
+    assert lively.get(f"{API}/predictions/{by_origin[0]['id']}").json == {**by_origin[0], "inputs": {}}
+    (skill,) = lively.items(f"{API}/skill?origin=imported&by=model")
+    assert (skill["model"], skill["n"]) == ("foreign:friend", len(by_origin))

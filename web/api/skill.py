@@ -17,7 +17,7 @@ class SkillArguments(ChoiceArguments):
     """Which rows are scored together."""
 
     model = word("id of one model", r"[\w.:-]{1,100}", "id of a model")
-    origin = choice("where the rows come from", "live", "replayed")
+    origin = choice("where the rows come from; imported signals only when asked for", "live", "replayed", "imported")
     by = choice("horizon: all symbols together; model, week, regime: each of these, too", "horizon", *PARTS)
 
 
