@@ -75,6 +75,11 @@ def jumping(count=1_500, seed=7):
     return table
 
 
+def numbers_of(candles):
+    """Return how many minutes lie between 1970 and each candle."""
+    return candles["open_ms"] // MINUTE_MS
+
+
 KINDS = {kind.__name__: kind for kind in (walk, quiet, tiny, flat, untraded, halted, jumping)}
 
 
