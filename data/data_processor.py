@@ -12,9 +12,9 @@ from utils.data_cache import DataCache
 class DataProcessor:
     """Feature matrices of candle tables.
 
-    Key: the content of the table (SHA-256), its interval, and the feature definition. How long: `ttl_seconds`; content never goes
-    stale, the limit only frees memory. How many: `cache_size`, the one unused longest goes first; a symbol with 60
-    days of 5 m candles takes 7 MB. Who clears it: `clear()`.
+    Key: the content of the table (SHA-256), its interval, and the feature definition. How long: `ttl_seconds`; content
+    never goes stale, the limit only frees memory. How many: `cache_size`, the one unused longest goes first; a symbol
+    with 60 days of 5 m candles takes 7 MB. Who clears it: `clear()`.
     """
 
     def __init__(self, cache_size: int = 16, ttl_seconds: float = 3_600.0) -> None:

@@ -44,12 +44,9 @@ FORMULAS = {
     "return_24": "roc_24 * 100.0 / (noise_bps * math.sqrt(24.0))",
     "return_48": "roc_48 * 100.0 / (noise_bps * math.sqrt(48.0))",
     # distance from averages, in average ranges
-    "sma_10_distance": "(close - sma_10) * pull",
     "sma_20_distance": "(close - sma_20) * pull",
     "sma_50_distance": "(close - sma_50) * pull",
     "ema_12_distance": "(close - ema_12) * pull",
-    "ema_26_distance": "(close - ema_26) * pull",
-    "vwap_distance": "(close - vwap) * pull",
     "macd": "macd * pull",
     "macd_histogram": "macd_histogram * pull",
     # oscillators, -1 to 1
@@ -58,14 +55,12 @@ FORMULAS = {
     "stochastic_turn": "(stochastic_k - stochastic_d) / 50.0",
     "mfi": "mfi / 50.0 - 1.0",
     "cci": "cci / 200.0",
-    "bollinger_place": f"(close - sma_20) / (2.0 * deviation_20 + {FLOOR} * close)",
     "channel_48": "channel_48",
     "channel_192": "channel_192",
     # trend or noise
     "adx": "adx / 100.0 * stir",
     "direction": "direction / 100.0 * stir",
     "efficiency_10": "efficiency_10",
-    "efficiency_48": "efficiency_48",
     # who pushes
     "chaikin": "chaikin",
     "wick_balance": "wick_balance",

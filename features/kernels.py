@@ -45,9 +45,7 @@ class Kernel:
     seconds: float  # what loading or compiling took
     is_from_disk: bool  # nothing had to be compiled
 
-    def run_history(
-        self, numbers: npt.NDArray[np.int64], candles: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
+    def run_history(self, numbers: npt.NDArray[np.int64], candles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the rows of one symbol's whole history, from a fresh state; `candles` as `values`."""
         rows = np.empty((len(candles), len(self.columns)))
         self.run(np.zeros((1, self.state_size)), np.zeros(len(candles), dtype=np.int64), numbers, candles, rows)

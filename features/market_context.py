@@ -58,7 +58,7 @@ COLUMNS = {
     "own_return_12": "the symbol's `return_12` less `market_return_12`: its own part of the move",
     "own_return_48": "the symbol's `return_48` less `market_return_48`",
 }
-_MOVE_12, _MOVE_48 = 1, 2  # places in SECTIONS
+_OWN = slice(1, 3)  # the sections a symbol's own moves are told of
 
 
 def sections(rows: Values, columns: tuple[str, ...]) -> Values:
@@ -77,8 +77,8 @@ def context(earlier: Values) -> Values:
     weight = np.where(count >= MIN_SYMBOLS, 1.0 / np.maximum(count, 1), 0.0)
     known = np.where(is_there, earlier, 0.0)
     mean = known.sum(axis=0) * weight
-    own = (known - mean)[..., [_MOVE_12, _MOVE_48]] * (weight > 0.0)
-    squares = np.where(is_there, own * own, 0.0)[..., :1].sum(axis=0)
-    market = np.concatenate([mean, np.sqrt(squares * weight)], axis=-1)
+    own = (known - mean)[..., _OWN] * (weight > 0.0)
+    squares = np.where(is_there, own * own, 0.0).sum(axis=0)
+    market = np.concatenate([mean, np.sqrt(squares * weight)[..., :1]], axis=-1)
     everywhere = np.broadcast_to(market, (*earlier.shape[:-1], market.shape[-1]))
     return np.concatenate([everywhere, np.where(is_there, own, np.nan)], axis=-1)

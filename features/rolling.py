@@ -168,9 +168,7 @@ def kept(state: Row, k: int, i: int) -> float:
 
 
 @inlined
-def gather(
-    state: Row, k: int, number: int, length: int, open_: float, high: float, low: float, volume: float
-) -> bool:
+def gather(state: Row, k: int, number: int, length: int, open_: float, high: float, low: float, volume: float) -> bool:
     """Take a base candle into the longer one that holds it; return whether that one is whole now.
 
     `number`: how many base candles fit between 1970 and this one, which puts longer candles on the grid of
