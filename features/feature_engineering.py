@@ -42,7 +42,6 @@ FORMULAS = {
     "return_3": "roc_3 * 100.0 / (noise_bps * math.sqrt(3.0))",
     "return_12": "roc_12 * 100.0 / (noise_bps * math.sqrt(12.0))",
     "return_24": "roc_24 * 100.0 / (noise_bps * math.sqrt(24.0))",
-    "return_48": "roc_48 * 100.0 / (noise_bps * math.sqrt(48.0))",
     # distance from averages, in average ranges
     "sma_20_distance": "(close - sma_20) * pull",
     "sma_50_distance": "(close - sma_50) * pull",
@@ -61,6 +60,7 @@ FORMULAS = {
     "adx": "adx / 100.0 * stir",
     "direction": "direction / 100.0 * stir",
     "efficiency_10": "efficiency_10",
+    "efficiency_48": "efficiency_48",
     # who pushes
     "chaikin": "chaikin",
     "wick_balance": "wick_balance",

@@ -42,7 +42,7 @@ def _unrest(values: Values) -> Values:
 SECTIONS = (
     Section("return_3", _moves),
     Section("return_12", _moves),
-    Section("return_48", _moves),
+    Section("efficiency_48", np.array),
     Section("sma_50_distance", np.sign),
     Section("volatility_trend", _unrest),
     Section("volume_trend", np.array),
@@ -50,13 +50,13 @@ SECTIONS = (
 COLUMNS = {
     "market_return_3": "mean of `return_3`: the move all have in common, each in its own usual moves",
     "market_return_12": "mean of `return_12`",
-    "market_return_48": "mean of `return_48`",
+    "market_efficiency_48": "mean of `efficiency_48`: how straight all went up (1) or down (-1)",
     "market_breadth": "share of symbols above their mean of 50 less share below, -1 to 1",
     "market_unrest": "mean of log `volatility_trend`: livelier (above 0) or quieter than usual",
     "market_volume": "mean of `volume_trend`: more or less traded than usual",
     "market_dispersion": "standard deviation of `return_12` between symbols",
     "own_return_12": "the symbol's `return_12` less `market_return_12`: its own part of the move",
-    "own_return_48": "the symbol's `return_48` less `market_return_48`",
+    "own_efficiency_48": "the symbol's `efficiency_48` less `market_efficiency_48`",
 }
 _OWN = slice(1, 3)  # the sections a symbol's own moves are told of
 
