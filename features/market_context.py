@@ -1,4 +1,4 @@
-"""What the other symbols do: the market's move, its breadth and unrest, and a symbol's own move against it.
+"""What the other symbols do: the market's move and breadth, and a symbol's own move against it.
 
 A row is told of the market as it was one candle earlier. Candles of one close come one after the other, some of them
 late; those of the close before are all in, or an interval late. So nobody waits, the order of arrival does not matter,
@@ -17,9 +17,7 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 
 MIN_SYMBOLS = 3
-# No single coin counts for more than so many usual moves, or for so many times its usual unrest.
-MOST_MOVES = 5.0
-MOST_UNREST = 3.0
+MOST_MOVES = 5.0  # no single coin counts for more of its usual moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +32,21 @@ def _moves(values: Values) -> Values:
     return np.clip(values, -MOST_MOVES, MOST_MOVES)
 
 
-def _unrest(values: Values) -> Values:
-    # Both ways alike: twice the usual unrest is as far from it as half of it.
-    return np.log(np.clip(values, 1.0 / MOST_UNREST, MOST_UNREST))
-
-
 SECTIONS = (
-    Section("return_3", _moves),
     Section("return_12", _moves),
     Section("efficiency_48", np.array),
     Section("sma_50_distance", np.sign),
-    Section("volatility_trend", _unrest),
-    Section("volume_trend", np.array),
 )
+# Few of them are the same for all symbols of a candle. Such a column tells a model which hour it is: with seven of them
+# it learned the past by heart, and lost half of a planted edge (docs/features.md).
 COLUMNS = {
-    "market_return_3": "mean of `return_3`: the move all have in common, each in its own usual moves",
-    "market_return_12": "mean of `return_12`",
-    "market_efficiency_48": "mean of `efficiency_48`: how straight all went up (1) or down (-1)",
+    "market_return_12": "mean of `return_12`: the move all have in common, each in its own usual moves",
     "market_breadth": "share of symbols above their mean of 50 less share below, -1 to 1",
-    "market_unrest": "mean of log `volatility_trend`: livelier (above 0) or quieter than usual",
-    "market_volume": "mean of `volume_trend`: more or less traded than usual",
-    "market_dispersion": "standard deviation of `return_12` between symbols",
-    "own_return_12": "the symbol's `return_12` less `market_return_12`: its own part of the move",
-    "own_efficiency_48": "the symbol's `efficiency_48` less `market_efficiency_48`",
+    "own_return_12": "the symbol's `return_12` less the mean: its own part of the move",
+    "own_efficiency_48": "the symbol's `efficiency_48` less the mean of all",
 }
-_OWN = slice(1, 3)  # the sections a symbol's own moves are told of
+_MARKET = [0, 2]  # the sections whose mean is told
+_OWN = slice(0, 2)  # and those of which a symbol is told how far it is from the mean
 
 
 def sections(rows: Values, columns: tuple[str, ...]) -> Values:
@@ -77,8 +65,6 @@ def context(earlier: Values) -> Values:
     weight = np.where(count >= MIN_SYMBOLS, 1.0 / np.maximum(count, 1), 0.0)
     known = np.where(is_there, earlier, 0.0)
     mean = known.sum(axis=0) * weight
-    own = (known - mean)[..., _OWN] * (weight > 0.0)
-    squares = np.where(is_there, own * own, 0.0).sum(axis=0)
-    market = np.concatenate([mean, np.sqrt(squares * weight)[..., :1]], axis=-1)
-    everywhere = np.broadcast_to(market, (*earlier.shape[:-1], market.shape[-1]))
-    return np.concatenate([everywhere, np.where(is_there, own, np.nan)], axis=-1)
+    own = np.where(is_there, (known - mean) * (weight > 0.0), np.nan)[..., _OWN]
+    market = np.broadcast_to(mean[..., _MARKET], (*earlier.shape[:-1], len(_MARKET)))
+    return np.concatenate([market, own], axis=-1)

@@ -16,7 +16,7 @@ FIRST = len(OWN_COLUMNS)  # where the market's columns begin in a row
 def moves(*return_12):
     """Return sections of symbols with these moves and nothing else."""
     earlier = np.zeros((len(return_12), len(SECTIONS)))
-    earlier[:, 1] = return_12
+    earlier[:, 0] = return_12
     return earlier
 
 
@@ -25,7 +25,6 @@ def test_the_market_is_the_mean_of_all_and_the_rest_is_a_symbols_own():
 
     np.testing.assert_allclose(told[:, MARKET["market_return_12"]], 0.5)
     np.testing.assert_allclose(told[:, MARKET["own_return_12"]], [1.5, 0.5, -2.0, 0.0])
-    np.testing.assert_allclose(told[:, MARKET["market_dispersion"]], np.std([2.0, 1.0, -1.5, 0.5]))
 
 
 def test_a_symbol_without_a_row_does_not_count_and_has_no_move_of_its_own():

@@ -26,7 +26,7 @@ from tests.features.candle_kinds import FIRST_MS, walk
 SYMBOLS, FEW, FEATURES = 100, 10, 191
 CLOSES, TRAINING_ROWS, GATE_SYMBOLS = 31, 400, 20
 INTERVAL, INTERVAL_MS, HORIZON = "5m", 5 * MINUTE_MS, Horizon("1h", HOUR_MS)
-# The product's own formulas, and these over the timeframes between and beyond its own.
+# The product's own formulas, five more of them, and these over the timeframes between its own.
 FRAMES = (2, 3, 4, 6, 8, 16, 24, 36)
 WIDE = {
     "return_1": "roc_1_X * 100.0 / (volatility_12_X + 0.01)",
@@ -47,7 +47,14 @@ WIDE = {
     "wick_balance": "wick_balance_X",
     "volume_balance": "volume_balance_X",
 }
-OWN = {**FORMULAS, **{f"{n}_x{f}": formula.replace("_X", f"_x{f}") for f in FRAMES for n, formula in WIDE.items()}}
+TALL = {
+    f"{line}_ratio": f"close / {line} - 1.0" for line in ("sma_10", "ema_26", "ema_50", "vwap", "bollinger_upper_20")
+}
+OWN = {
+    **FORMULAS,
+    **TALL,
+    **{f"{n}_x{f}": formula.replace("_X", f"_x{f}") for f in FRAMES for n, formula in WIDE.items()},
+}
 COLUMNS = (*OWN, *market_context.COLUMNS)
 
 
