@@ -28,6 +28,7 @@ PAGE_CANDLES = 1_000
 KLINES_WEIGHT = 2
 _TIME_WEIGHT, _EXCHANGE_WEIGHT, _TICKERS_WEIGHT, _PRICES_WEIGHT = 1, 20, 80, 4
 _BAN_SECONDS, _LIMIT_SECONDS = 120.0, 60.0  # when the answer does not say how long
+_LONGEST_BAN_SECONDS = 3 * 86_400.0  # Binance bans for no longer: a larger number is a mistake
 _OK = 200
 _UNKNOWN_SYMBOL = -1121
 
@@ -175,5 +176,5 @@ class BinanceRest:
 
 def _retry_after(text: str, status: int) -> float:
     if text.isascii() and text.isdigit() and len(text) < 8:
-        return max(1.0, float(text))
+        return min(max(1.0, float(text)), _LONGEST_BAN_SECONDS)
     return _BAN_SECONDS if status == 418 else _LIMIT_SECONDS

@@ -15,7 +15,7 @@ from market.errors import ConfigError, SourceUnavailable
 
 metadata = MetaData()  # every store file files its tables here
 
-SCHEMA_VERSION = 2  # written by the writer when all tables exist; readers wait for it
+SCHEMA_VERSION = 4  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
 _WITHOUT_CHECKSUMS = 1  # the version whose candles had none
 _WRITES = "writes"

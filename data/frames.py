@@ -8,7 +8,9 @@ from data.unreadable import UNREADABLE
 class Kline(msgspec.Struct):
     """The candle inside a kline event; prices come as text and are read as floats."""
 
-    t: int
+    s: str
+    t: int  # its first moment
+    T: int  # and its last
     o: float
     h: float
     l: float  # noqa: E741  Binance's spelling

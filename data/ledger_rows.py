@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from market.errors import DataError
 from market.predictions import Prediction
 from utils.times import iso_utc, parse_utc
 
 Row = dict[str, Any]
+Key = tuple[str, str, str, int]  # symbol, interval, horizon, candle: the ledger has one row of each
 
 _FLAGS = ("outcome_up", "inside_interval")
 _VALUES = (
@@ -68,7 +71,44 @@ MADE = (
     "edge_bps",
     "state",
 )
-_NO_OUTCOME: Row = dict.fromkeys(FIELDS[FIELDS.index("outcome_return_bps") :])
+
+
+class Told(msgspec.Struct):
+    """A row that has no outcome yet, with the keys of `FIELDS`: made by the thousand at a close."""
+
+    id: str
+    symbol: str
+    interval: str
+    horizon: str
+    made_at: str
+    candle_open_time: str
+    due_at: str
+    market: str
+    price: float
+    probability_up: float | None
+    expected_return_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    coverage: float | None
+    cost_bps: float
+    edge_bps: float | None
+    verdict: str
+    reason: str | None
+    model: str | None
+    origin: str
+    state: str
+    outcome_return_bps: None = None
+    outcome_up: None = None
+    brier: None = None
+    inside_interval: None = None
+    net_bps: None = None
+    void_reason: None = None
+    scored_at: None = None
+
+
+def key_of(prediction: Prediction) -> Key:
+    """Return what tells the row of a prediction from all others."""
+    return prediction.symbol, prediction.interval, prediction.horizon, prediction.candle_open_ms
 
 
 def record_of(prediction: Prediction, seq: int) -> tuple[Any, ...]:
@@ -83,9 +123,9 @@ def record_of(prediction: Prediction, seq: int) -> tuple[Any, ...]:
         prediction.due_ms,
         prediction.price,
         prediction.cost_bps,
-        prediction.verdict.value,
-        prediction.reason.value if prediction.reason else None,
-        prediction.origin.value,
+        prediction.verdict,
+        prediction.reason,
+        prediction.origin,
         prediction.model,
         prediction.probability_up,
         prediction.expected_return_bps,
@@ -105,39 +145,38 @@ class RowForm:
         self._market = market
         self._prefix = f"{venue}-"
 
-    def made(self, record: tuple[Any, ...]) -> Row:
-        """Return what `shown` will return of a record that was just written (3x over going through the columns)."""
-        seq, symbol, interval, horizon, open_ms, made_ms, due_ms, price, cost_bps, *told = record
-        verdict, reason, origin, model, probability, expected, low, high, coverage, edge, state = told
-        return {
-            "id": f"{self._prefix}{seq:0{_ID_DIGITS}x}",
-            "symbol": symbol,
-            "interval": interval,
-            "horizon": horizon,
-            "made_at": iso_utc(made_ms),
-            "candle_open_time": iso_utc(open_ms),
-            "due_at": iso_utc(due_ms),
-            "market": self._market,
-            "price": price,
-            "probability_up": probability,
-            "expected_return_bps": expected,
-            "low_bps": low,
-            "high_bps": high,
-            "coverage": coverage,
-            "cost_bps": cost_bps,
-            "edge_bps": edge,
-            "verdict": verdict,
-            "reason": reason,
-            "model": model,
-            "origin": origin,
-            "state": state,
-            **_NO_OUTCOME,
-        }
+    def told(self, record: tuple[Any, ...]) -> Told:
+        """Return what `shown` will return of a record that was just written (5x over going through the columns)."""
+        seq, symbol, interval, horizon, open_ms, made_ms, due_ms, price, cost_bps, *said = record
+        verdict, reason, origin, model, probability, expected, low, high, coverage, edge, state = said
+        return Told(
+            self.id(seq),
+            symbol,
+            interval,
+            horizon,
+            iso_utc(made_ms),
+            iso_utc(open_ms),
+            iso_utc(due_ms),
+            self._market,
+            price,
+            probability,
+            expected,
+            low,
+            high,
+            coverage,
+            cost_bps,
+            edge,
+            verdict,
+            reason,
+            model,
+            origin,
+            state,
+        )
 
     def shown(self, row: Mapping[Any, Any]) -> Row:
         """Return a database row as the API shows it, with the keys of `FIELDS`."""
         shown: Row = {
-            "id": f"{self._prefix}{row['seq']:0{_ID_DIGITS}x}",
+            "id": self.id(row["seq"]),
             "symbol": row["symbol"],
             "interval": row["interval"],
             "horizon": row["horizon"],
@@ -151,6 +190,10 @@ class RowForm:
             shown[name] = bool(value) if name in _FLAGS and value is not None else value
         shown["scored_at"] = None if row["scored_ms"] is None else iso_utc(row["scored_ms"])
         return shown
+
+    def id(self, number: int) -> str:
+        """Return the id of a row."""
+        return f"{self._prefix}{number:0{_ID_DIGITS}x}"
 
     def number(self, id_: str) -> int | None:
         """Return the row number of an id, or None when it is none of this database's."""

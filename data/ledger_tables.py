@@ -55,6 +55,29 @@ Index(
     sqlite_where=predictions.c.net_bps.is_not(None),
 )
 
+# What was published and has no place in the tables above yet: durable in one short write, `PredictionStore.settle`.
+prediction_journal = Table(
+    "prediction_journal",
+    metadata,
+    Column("number", _KEY, primary_key=True),
+    Column("made_ms", BigInteger, nullable=False),  # the newest of its rows
+    Column("last_seq", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),  # of the ledger once it is settled
+    Column("checksum", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # data.ledger_journal
+)
+
+# Each link hashes the one before it and the rows it stands for: a row that is changed later breaks the chain.
+ledger_links = Table(
+    "ledger_links",
+    metadata,
+    Column("number", _KEY, primary_key=True),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256, data.ledger_chain
+)
+
 # The newest row of each symbol and horizon, so that the board reads 150 rows and not the ledger.
 newest_predictions = Table(
     "newest_predictions",

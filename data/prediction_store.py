@@ -1,43 +1,27 @@
 """The ledger: every prediction is a row before it is shown, scored once when its horizon has passed, never changed."""
 
-import hashlib
-import json
-import math
-from collections.abc import Callable, Collection, Sequence
+import heapq
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
+from data import ledger_blocks, ledger_chain, ledger_journal
 from data.database import transaction
-from data.ledger_rows import MADE, Row, RowForm, record_of
-from data.ledger_tables import feature_sets, ledger_state, newest_predictions, prediction_inputs, predictions
+from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
+from data.ledger_rows import Row, RowForm, Told
+from data.ledger_tables import newest_predictions, predictions
+from data.ledger_writing import ROWS_A_VERSION, add, advance, note, settle, version_of
 from data.scoring import score_due
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Prediction
 
-ROWS_A_VERSION = 200  # one event tells of so many at most, and has a version of its own
-# Rows by the thousand at each close: plain tuples to the driver, 4x over SQLAlchemy's parameters.
-_INSERT_PREDICTIONS = f"""
-    INSERT INTO predictions ({", ".join(MADE)}) VALUES ({", ".join("?" * len(MADE))}) ON CONFLICT DO NOTHING"""  # noqa: S608  constants only
-_INSERT_INPUTS = "INSERT INTO prediction_inputs VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_KEEP_NEWEST = """
-    INSERT INTO newest_predictions (symbol, interval, horizon, candle_open_ms, seq) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (symbol, horizon, interval) DO UPDATE SET candle_open_ms = excluded.candle_open_ms, seq = excluded.seq
-    WHERE excluded.candle_open_ms > newest_predictions.candle_open_ms"""
+NO_CHAIN: dict[str, Any] = {"links": 0, "last_id": None, "head": None}
 _CHUNK = 2_000  # rows a transaction when many are added, so that the live loop waits milliseconds for its turn
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What the models saw of one candle: one float64 for each feature, nan where there was none."""
-
-    symbol: str
-    candle_open_ms: int
-    values: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +29,18 @@ class Published:
     """The version the ledger has reached, and the rows that were new."""
 
     version: int
-    rows: list[Row]
+    told: list[Told]
 
-    def parts(self) -> list[tuple[int, list[Row]]]:
+    def parts(self) -> list[tuple[int, list[Told]]]:
         """Return the rows in pieces of at most `ROWS_A_VERSION`, each with the version that stands for it."""
-        starts = range(0, len(self.rows), ROWS_A_VERSION)
+        starts = range(0, len(self.told), ROWS_A_VERSION)
         first = self.version + 1 - len(starts)
-        return [(first + index, self.rows[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
+        return [(first + index, self.told[at : at + ROWS_A_VERSION]) for index, at in enumerate(starts)]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the rows as the API shows them."""
+        return [asdict(row) for row in self.told]
 
 
 class _TooLateError(Exception):
@@ -70,8 +59,7 @@ class PredictionStore:
         self._market = market
         self._interval = interval
         self._interval_ms = interval_ms(interval)
-        self._features = json.dumps(list(features))
-        self._feature_set = hashlib.sha256(self._features.encode()).hexdigest()[:16]
+        self._inputs = InputForm(interval, features)
         self._rows = RowForm(market, Path(str(engine.url.database)).stem)
 
     # writing: the engine, and the trainer's child for replayed rows
@@ -82,31 +70,36 @@ class PredictionStore:
         inputs: Sequence[Inputs] = (),
         is_timely: Callable[[], bool] = lambda: True,
     ) -> Published:
-        """Write the predictions durably and return those that were new, as the API shows them.
+        """Write the predictions durably, in one short write, and return those that were new, as the API shows them.
 
-        A row of the same symbol, horizon and candle that is already there stays as it is. The version grows by the
-        number of parts, so that a reader who knows some of them can ask for the others. `is_timely` is asked last,
-        when the lock is held and only the commit is left: where it says no, nothing is kept.
+        A row of the same symbol, horizon and candle that is already there stays as it is. Lists show the rows, and the
+        version is reached, when they are settled; `row` finds them at once. The version grows by the number of parts,
+        so that a reader who knows some of them can ask for the others. `is_timely` is asked last, when the lock is held
+        and only the commit is left: where it says no, nothing is kept.
         """
         try:
             with transaction(self._engine) as connection:
-                records = self._insert(connection, new, inputs)
-                version = _advance(connection, by=max(1, -(-len(records) // ROWS_A_VERSION)))
+                records, version = note(connection, new, inputs, self._inputs)
                 if not is_timely():
                     raise _TooLateError
         except _TooLateError:
             return Published(self.version(), [])
-        return Published(version, [self._rows.made(record) for record in reversed(records)])
+        return Published(version, [self._rows.told(record) for record in reversed(records)])
+
+    def settle(self) -> None:
+        """Give all that was published its place among the rows; a kill leaves it published, for the next call."""
+        with transaction(self._engine) as connection:
+            settle(connection)
 
     def add_replayed(self, new: Sequence[Prediction], inputs: Sequence[Inputs]) -> None:
         """Write many walk-forward rows in short transactions."""
         for start in range(0, len(inputs), _CHUNK):
             with transaction(self._engine) as connection:
-                self._insert(connection, (), inputs[start : start + _CHUNK])
+                self._inputs.keep_names(connection)
+                insert_inputs(connection, self._inputs.records(inputs[start : start + _CHUNK]))
         for start in range(0, len(new), _CHUNK):
             with transaction(self._engine) as connection:
-                self._insert(connection, new[start : start + _CHUNK], ())
-                _advance(connection)
+                add(connection, new[start : start + _CHUNK])
 
     def score(self, market_ms: int, stopped: Collection[str] = ()) -> list[int]:
         """Score every row that is due and whose outcome candle is in the store; return their numbers.
@@ -116,9 +109,10 @@ class PredictionStore:
         scored: list[int] = []
         while True:
             with transaction(self._engine) as connection:
+                settle(connection)
                 part = score_due(connection, self._interval, self._interval_ms, market_ms, stopped, _CHUNK)
                 if part.numbers:
-                    _advance(connection)
+                    advance(connection, version_of(connection) + 1)
             scored += part.numbers
             if not part.is_more:
                 return scored
@@ -128,7 +122,15 @@ class PredictionStore:
     def version(self) -> int:
         """Return a number that grows with every change of the ledger."""
         with self._engine.connect() as connection:
-            return _version(connection)
+            return version_of(connection)
+
+    def chain(self) -> dict[str, Any]:
+        """Return the newest link of the chain over the rows (`data.ledger_chain`), as the API shows it."""
+        with self._engine.connect() as connection:
+            head = ledger_chain.head(connection)
+        if head is None:
+            return NO_CHAIN
+        return {"links": head.links, "last_id": self._rows.id(head.last_seq), "head": head.digest.hex()}
 
     def latest(self, symbol: str | None = None, horizon: str | None = None) -> list[Row]:
         """Return the newest row of each symbol and horizon, by symbol, then length of horizon."""
@@ -166,7 +168,10 @@ class PredictionStore:
                 query = query.where(predictions.c[column] == value)
         if cursor is not None:
             query = query.where(tuple_(predictions.c.made_ms, predictions.c.seq) < self._rows.place(cursor))
-        rows = self._read(query.limit(limit + 1))
+        words = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin, "state": state}
+        wanted = {name: value for name, value in words.items() if value is not None}
+        before = None if cursor is None else self._rows.place(cursor)
+        rows = self._newest(query, wanted, before, limit + 1)
         if len(rows) <= limit:
             return rows, None
         last = rows[limit - 1]
@@ -179,9 +184,19 @@ class PredictionStore:
             return None
         with self._engine.connect() as connection:
             found = connection.execute(select(predictions).where(predictions.c.seq == number)).mappings().first()
-            if found is None:
-                return None
-            return {**self._rows.shown(found), "inputs": _load_inputs(connection, found)}
+            row = found or ledger_blocks.row_of(connection, number)
+            if row is None:
+                return self._waiting(connection, number)
+            return {**self._rows.shown(row), "inputs": load_inputs(connection, row)}
+
+    def _waiting(self, connection: Connection, number: int) -> Row | None:
+        """Return a row that is published and not settled yet."""
+        for entry in ledger_journal.entries(connection):
+            for record in entry.body.records:
+                if record[0] == number:
+                    row = asdict(self._rows.told(tuple(record)))
+                    return {**row, "inputs": waiting_inputs(connection, row, entry.body.inputs)}
+        return None
 
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the rows of one origin whose up or down was resolved last, newest outcome first."""
@@ -189,7 +204,14 @@ class PredictionStore:
         query = query.where(predictions.c.interval == self._interval)
         if horizon is not None:
             query = query.where(predictions.c.horizon == horizon)
-        return self._read(query.order_by(predictions.c.due_ms.desc(), predictions.c.seq.desc()).limit(limit))
+        query = query.order_by(predictions.c.due_ms.desc(), predictions.c.seq.desc()).limit(limit)
+        wanted = {"origin": origin} | ({} if horizon is None else {"horizon": horizon})
+        with self._engine.connect() as connection, connection.begin():
+            live: Sequence[ledger_blocks.Row] = connection.execute(query).mappings().all()
+            least_ms = live[-1]["due_ms"] if len(live) == limit else 0
+            sealed = ledger_blocks.calls(connection, self._interval, wanted, least_ms)
+            both = heapq.merge(live, sealed, key=lambda row: (row["due_ms"], row["seq"]), reverse=True)
+            return [self._rows.shown(row) for row in islice(both, limit)]
 
     def last_scored(self, limit: int, symbol: str, horizon: str | None = None) -> list[Row]:
         """Return the rows of a symbol that were scored last, newest outcome first."""
@@ -197,92 +219,36 @@ class PredictionStore:
         query = query.where(predictions.c.interval == self._interval)
         if horizon is not None:
             query = query.where(predictions.c.horizon == horizon)
-        return self._read(query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc()).limit(limit))
+        query = query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
+        wanted = {"symbol": symbol, "state": "scored"} | ({} if horizon is None else {"horizon": horizon})
+        return self._newest(query, wanted, None, limit)
 
     def first_live_ms(self) -> int | None:
         """Return the open time of the first candle that has a live row: replayed rows end before it."""
         query = select(func.min(predictions.c.candle_open_ms)).where(
             predictions.c.origin == "live", predictions.c.interval == self._interval
         )
-        with self._engine.connect() as connection:
-            found: int | None = connection.execute(query).scalar()
-        return found
+        with self._engine.connect() as connection, connection.begin():
+            found = connection.execute(query).scalar(), ledger_blocks.ends(connection, self._interval)[0]
+        return min((open_ms for open_ms in found if open_ms is not None), default=None)
 
     # private
-
-    def _insert(
-        self, connection: Connection, new: Sequence[Prediction], inputs: Sequence[Inputs]
-    ) -> list[tuple[Any, ...]]:
-        """Write what is not there yet and return those records, in the order of their numbers."""
-        first = _first_free(connection)
-        if inputs:
-            names = {"feature_set": self._feature_set, "names": self._features}
-            connection.execute(insert(feature_sets).on_conflict_do_nothing(), [names])
-            connection.exec_driver_sql(_INSERT_INPUTS, [self._input_record(one) for one in inputs])
-        if not new:
-            return []
-        records = [record_of(prediction, first + index) for index, prediction in enumerate(new)]
-        written = connection.exec_driver_sql(_INSERT_PREDICTIONS, records).rowcount
-        _keep_newest(connection, records)
-        if written == len(records):
-            return records
-        there = connection.execute(select(predictions.c.seq).where(predictions.c.seq >= first)).scalars()
-        numbers = set(there)
-        return [record for record in records if record[0] in numbers]
-
-    def _input_record(self, one: Inputs) -> tuple[Any, ...]:
-        values = np.ascontiguousarray(one.values, dtype="<f8").tobytes()
-        return one.candle_open_ms, one.symbol, self._interval, self._feature_set, values
 
     def _newest_first(self) -> Select[Any]:
         query = select(predictions).where(predictions.c.interval == self._interval)
         return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
 
+    def _newest(
+        self, query: Select[Any], wanted: Mapping[str, str], before: ledger_blocks.Place | None, limit: int
+    ) -> list[Row]:
+        """Return the newest rows of a query and of the blocks, which are asked for the same."""
+        with self._engine.connect() as connection, connection.begin():
+            live: Sequence[ledger_blocks.Row] = connection.execute(query.limit(limit)).mappings().all()
+            least_ms = live[-1]["made_ms"] if len(live) == limit and limit else 0
+            sealed = ledger_blocks.rows_before(connection, self._interval, wanted, before, least_ms)
+            both = heapq.merge(live, sealed, key=ledger_blocks.place_of, reverse=True)
+            return [self._rows.shown(row) for row in islice(both, limit)]
+
     def _read(self, query: Select[Any]) -> list[Row]:
         with self._engine.connect() as connection:
             return [self._rows.shown(row) for row in connection.execute(query).mappings()]
-
-
-def _keep_newest(connection: Connection, records: list[tuple[Any, ...]]) -> None:
-    # Records come oldest first: of each symbol and horizon the last one stays.
-    newest = {record[1:4]: (*record[1:5], record[0]) for record in records}
-    connection.exec_driver_sql(_KEEP_NEWEST, list(newest.values()))
-
-
-def _load_inputs(connection: Connection, row: RowMapping) -> dict[str, float | None]:
-    """Return what the model saw, by feature name; null where it had no value."""
-    kept = prediction_inputs.c
-    query = select(kept["values"], feature_sets.c.names).join(
-        feature_sets, feature_sets.c.feature_set == kept.feature_set
-    )
-    query = query.where(
-        kept.symbol == row["symbol"],
-        kept.interval == row["interval"],
-        kept.candle_open_ms == row["candle_open_ms"],
-    )
-    found = connection.execute(query).first()
-    if found is None:
-        return {}
-    values = np.frombuffer(found[0], dtype="<f8")
-    named = zip(json.loads(found[1]), values.tolist(), strict=True)
-    return {name: value if math.isfinite(value) else None for name, value in named}
-
-
-def _first_free(connection: Connection) -> int:
-    """Return the next row's number; above the numbers of rows that a damaged file may have lost (`data.damage`)."""
-    lost = select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery()
-    highest, floor = connection.execute(select(func.max(predictions.c.seq), lost)).one()
-    return max((highest or 0) + 1, floor or 0)
-
-
-def _advance(connection: Connection, by: int = 1) -> int:
-    version = _version(connection) + by
-    upsert = insert(ledger_state).values(name="version", value=version)
-    connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"value": version}))
-    return version
-
-
-def _version(connection: Connection) -> int:
-    query = select(ledger_state.c.value).where(ledger_state.c.name == "version")
-    found: int = connection.execute(query).scalar() or 0
-    return found

@@ -9,6 +9,7 @@ from market.candles import Candle
 from market.gaps import Gap
 
 GATHER_SECONDS = 0.05  # one close is gathered for at most so long
+PAUSE_SECONDS = 0.02  # without news after a close: time for what could wait
 ROOM = 20_000  # candles that may wait, about 5 MB; those of three hours of 500 symbols at 5m
 
 
@@ -84,13 +85,15 @@ class SlotQueue:
             self._changed.notify_all()
 
     def slots(self, idle_seconds: float) -> Iterator[Slot]:
-        """Yield slots until `close`; an empty one whenever `idle_seconds` pass without any."""
+        """Yield slots until `close`; an empty one whenever `idle_seconds` pass without any, and soon after a close."""
+        wait_seconds = idle_seconds
         while True:
             with self._changed:
-                slot = self._next(idle_seconds)
+                slot = self._next(wait_seconds)
             if slot is None:
                 break
             yield slot
+            wait_seconds = min(PAUSE_SECONDS, idle_seconds) if slot.candles else idle_seconds
         if self._failure is not None:
             raise self._failure
 

@@ -150,6 +150,8 @@ class StreamDoor:
         open_ms = to_ms(kline.t)
         reason = refusal(open_ms, kline.o, kline.h, kline.l, kline.c, kline.v, flow.interval_ms)
         close_ms = open_ms + flow.interval_ms
+        if kline.s != flow.symbol or to_ms(kline.T) != close_ms - 1:
+            reason = "not of its stream"
         if reason is None and (close_ms > event_ms + _EARLY_MS or not self._is_now(flow, close_ms)):
             reason = "closed before its end"
         if reason is not None:

@@ -5,10 +5,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from data.candle_store import CandleStore
-from data.prediction_store import Inputs
+from data.ledger_inputs import Inputs
 from features.feature_engineering import WARMUP, FeatureState
 from market.candles import Candle
 from market.errors import ModelError
@@ -153,10 +154,12 @@ class Forecaster:
         served = self.served.get(horizon.name)
         scores = self._scores(served, rows)
         span = Span(self._interval, interval_ms, horizon)
+        said = [None] * len(rows.candles) if scores is None else all_figures(scores)
         made = []
-        for index, (candle, reason) in enumerate(zip(rows.candles, rows.reasons, strict=True)):
-            figures = figures_of(scores, index) if scores is not None and reason is None else None
-            if figures is None and reason is None:
+        for candle, reason, figures in zip(rows.candles, rows.reasons, said, strict=True):
+            if reason is not None:
+                figures = None
+            elif figures is None:
                 reason = Reason.MODEL_MISSING if scores is None else Reason.TOO_FEW_CANDLES
             case = Case(candle.symbol, candle.open_ms, candle.close, span, self._cost_bps, Origin.LIVE)
             made.append(prediction_of(case, figures, served if figures else None, reason))
@@ -184,21 +187,13 @@ class Span:
 Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
 
 
-def figures_of(scores: Scores, index: int | tuple[int, int]) -> Figures | None:
-    """Return what a model said of one row, or None where it said nothing."""
-    probability = float(scores.probability_up[index])
-    if not math.isfinite(probability):
-        return None
-    return (
-        probability,
-        float(scores.expected_return_bps[index]),
-        float(scores.low_bps[index]),
-        float(scores.high_bps[index]),
-    )
+def all_figures(scores: Scores) -> list[Figures | None]:
+    """Return what a model said of each row, None where it said nothing."""
+    rows = zip(*(column.tolist() for column in scores.columns()), strict=True)
+    return [row if math.isfinite(row[0]) else None for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One candle and horizon to be predicted, and what acting on it would cost."""
 
     symbol: str

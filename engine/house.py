@@ -22,8 +22,9 @@ from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
 from engine.loop import Loop, Stores
 from engine.patience import Patience
+from engine.sealing_job import SealingJob
 from engine.serving import Serving
-from engine.source import Source
+from engine.source import Source, house_environment, sealer_command
 from engine.tools import Upkeep
 from features.feature_engineering import COLUMNS, WARMUP
 from market.errors import ConfigError, MarketError, SourceUnavailable
@@ -75,7 +76,7 @@ class House:
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source)
         self._symbols_path = config.INSTANCE_DIR / f"{source.venue}.symbols.json"
-        self._symbols = self._known_symbols()
+        self._know(self._known_symbols())
         self._feed: BinanceFeed | None = None
         self._board: FeatureBoard | None = None
         self._loop: Loop | None = None
@@ -84,12 +85,15 @@ class House:
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
         self._let_go_at_ms = 0
+        self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
     def run(self) -> None:
         """Do everything until `stop`; a wrong setting raises ConfigError."""
         self._health.start()
         try:
+            self._patience.until_done(self._candles.settle)
+            self._patience.until_done(self._ledger.settle)
             self._connect()
             if not self._is_over.is_set():
                 self._follow()
@@ -98,6 +102,7 @@ class House:
                 raise
         finally:
             self._serving.stop()
+            self._sealing.stop()
             if self._feed is not None:
                 self._feed.stop()
             self._rest.close()
@@ -116,7 +121,7 @@ class House:
         while not self._is_over.is_set():
             try:
                 self._rest.server_time_ms()
-                self._symbols = select_symbols(self._rest, self._config.SYMBOLS)
+                self._know(select_symbols(self._rest, self._config.SYMBOLS))
                 self._keep_symbols()
                 self._fetch_history()
             except ConfigError:
@@ -173,17 +178,19 @@ class House:
         """Look after models, memory and the disk between two slots."""
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
-        self._let_go(market_ms)
+        self._tend_oldest(market_ms)
         forecaster.served = self._serving.served
         self._upkeep.tend()
 
-    def _let_go(self, market_ms: int) -> None:
-        """Once an hour of a made-up market, delete its oldest rows; the real one's record is kept."""
-        if self._source.market != "simulated" or market_ms < self._let_go_at_ms:
-            return
-        self._let_go_at_ms = market_ms + HOUR_MS
-        names, before_ms = [symbol.name for symbol in self._symbols], kept_from_ms(self._config, market_ms)
-        self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
+    def _tend_oldest(self, market_ms: int) -> None:
+        """Once an hour, let go of the oldest rows of a made-up market; the real one's candles are sealed by a child."""
+        before_ms = kept_from_ms(self._config, market_ms)
+        if self._source.market != "simulated":
+            self._sealing.tend(market_ms, sealer_command(self._source, before_ms))
+        elif market_ms >= self._let_go_at_ms:
+            self._let_go_at_ms = market_ms + HOUR_MS
+            names = [symbol.name for symbol in self._symbols]
+            self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
 
     def _stopped(self) -> list[str]:
         if self._feed is None:
@@ -213,24 +220,15 @@ class House:
                 "weight_used_1m": self._rest.budget.used,
                 "weight_limit_1m": self._rest.budget.limit,
             },
-            "symbols": [self._describe_symbol(symbol, states.get(symbol.name, _UNHEARD)) for symbol in self._symbols],
+            "symbols": [{**states.get(facts["symbol"], _UNHEARD), **facts} for facts in self._facts],
             "training": self._serving.training(),
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,
         }
 
-    def _describe_symbol(self, symbol: Symbol, state: State) -> State:
-        return {
-            **state,
-            "symbol": symbol.name,
-            "base": symbol.base,
-            "quote": symbol.quote,
-            "status": symbol.status,
-            "price_digits": symbol.price_digits,
-            "tick": _text(symbol.tick),
-            "step": _text(symbol.step),
-            "min_notional": _text(symbol.min_notional),
-        }
+    def _know(self, symbols: list[Symbol]) -> None:
+        self._symbols = symbols
+        self._facts = [_facts_of(symbol) for symbol in symbols]  # said twice a second
 
     # symbols of the last run, so that a start without an exchange still shows its board
 
@@ -245,6 +243,20 @@ class House:
             write_atomically(self._symbols_path, msgspec.json.encode(self._symbols))
         except OSError as error:
             logger.warning("symbols not kept reason=%s", error.strerror)
+
+
+def _facts_of(symbol: Symbol) -> State:
+    """Return what does not change about a symbol."""
+    return {
+        "symbol": symbol.name,
+        "base": symbol.base,
+        "quote": symbol.quote,
+        "status": symbol.status,
+        "price_digits": symbol.price_digits,
+        "tick": _text(symbol.tick),
+        "step": _text(symbol.step),
+        "min_notional": _text(symbol.min_notional),
+    }
 
 
 def _text(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The heart: closed candles in, durable predictions out."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,11 +13,13 @@ from data.prediction_store import PredictionStore
 from data.slots import Slot
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
-from market.candles import Candle
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
+
+
+MOST_UNSETTLED = 8  # slots, then their rows are settled even if no pause comes
 
 
 class Feed(Protocol):
@@ -61,6 +63,8 @@ class Loop:
         self._market_ms = market_ms
         self._interval_ms = interval_ms
         self.version = stores.predictions.version()
+        self._unsettled = 0  # slots whose candles and predictions wait for their place in the tables
+        self._newest_close_ms = 0
 
     def run(self, between: Callable[[], None], stopped: Callable[[], Collection[str]]) -> None:
         """Follow the feed until it ends; `between` is called after every slot, empty ones too.
@@ -72,7 +76,10 @@ class Loop:
                 self._patience.until_done(self._stores.candles.append, slot.candles)
                 for rows in self._board.step(slot.candles):
                     self._publish(rows)
-                self._score(slot.candles, stopped())
+                self._unsettled += 1
+                self._newest_close_ms = max(self._newest_close_ms, slot.candles[0].open_ms + self._interval_ms)
+            if self._unsettled and (not slot.candles or self._unsettled >= MOST_UNSETTLED):
+                self._settle(stopped())
             if slot.gaps:
                 self._patience.until_done(self._stores.gaps.keep, slot.gaps)
             between()
@@ -93,11 +100,16 @@ class Loop:
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
 
+    def _settle(self, stopped: Collection[str]) -> None:
+        """Do what could wait until the predictions of a close were published."""
+        self._patience.until_done(self._stores.candles.settle)
+        self._score(stopped)
+        self._unsettled = 0
+
     @performance_monitor.timed("score")
-    def _score(self, candles: Sequence[Candle], stopped: Collection[str]) -> None:
-        newest_close_ms = max(candle.open_ms for candle in candles) + self._interval_ms
-        if self._patience.until_done(self._stores.predictions.score, newest_close_ms, stopped):
-            self.version = self._stores.predictions.version()
+    def _score(self, stopped: Collection[str]) -> None:
+        self._patience.until_done(self._stores.predictions.score, self._newest_close_ms, stopped)
+        self.version = self._stores.predictions.version()
 
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:

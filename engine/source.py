@@ -94,6 +94,12 @@ def trainer_command(source: Source, market_ms: int) -> list[str]:
     return [*command, "--market-ms", str(market_ms)]
 
 
+def sealer_command(source: Source, before_ms: int) -> list[str]:
+    """Return the command that seals the months of `source` that end before that moment of the market."""
+    command = [sys.executable, "-m", "engine.sealer", "--venue", source.venue]
+    return [*command, "--before-ms", str(before_ms)]
+
+
 def choose_source(config: Config, say: Callable[[str], None]) -> Source:
     """Return the exchange MARKET asks for; for `auto` that is Binance when it answers within 3 s."""
     if config.MARKET == "binance":

@@ -14,9 +14,10 @@ from config import Config, config_or_exit
 from data.candle_store import CandleStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.ledger_inputs import Inputs
 from data.model_store import ModelStore
-from data.prediction_store import Inputs, PredictionStore
-from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
+from data.prediction_store import PredictionStore
+from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.serving import MODEL_LIFE_MS
 from engine.training_job import PROGRESS_FILE
@@ -145,11 +146,11 @@ class Training:
         for at in times:
             fold = next((fold for fold in trained.folds if fold.first <= at <= fold.last), None) if trained else None
             open_ms = int(panel.open_ms[at])
-            for index, symbol in enumerate(panel.symbols):
+            said = all_figures(fold.scores.at((slice(None), at - fold.first))) if fold else [None] * len(panel.symbols)
+            for index, (symbol, figures) in enumerate(zip(panel.symbols, said, strict=True)):
                 price = float(panel.close[index, at])
                 if not np.isfinite(price):
                     continue
-                figures = figures_of(fold.scores, (index, at - fold.first)) if fold else None
                 is_warm = bool(np.isfinite(panel.features[index, at]).all())
                 reason = None if figures else Reason.MODEL_MISSING if is_warm else Reason.TOO_FEW_CANDLES
                 served = None

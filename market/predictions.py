@@ -1,7 +1,8 @@
 """A prediction as it is written into the ledger, and the arithmetic its honesty rests on."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 BPS = 10_000.0
 
@@ -33,8 +34,7 @@ class Reason(StrEnum):
     MODEL_EXPIRED = "model expired"
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):  # made by the thousand at a close: 8x over a frozen dataclass
     """One row of the ledger as made: symbol x horizon x closed candle. Returns are simple, in basis points."""
 
     symbol: str

@@ -1,6 +1,7 @@
 """What a model says of many rows, and how good it was once the outcomes are known."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,10 @@ class Scores:
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return the four arrays in the order of the fields."""
         return self.probability_up, self.expected_return_bps, self.low_bps, self.high_bps
+
+    def at(self, index: Any) -> "Scores":
+        """Return the same of some rows, as numpy indexes them."""
+        return Scores(*(column[index] for column in self.columns()))
 
 
 @dataclass(frozen=True, slots=True)

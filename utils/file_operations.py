@@ -3,21 +3,31 @@
 import hashlib
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _SUFFIX = ".tmp"
 _counter = itertools.count()
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, durably; readers see the old content until the new one is whole.
+    """Replace `path` by `data`, durably; readers see the old content until the new one is whole."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Hand out an empty file that takes the place of `path`, durably, when the body ends without an error.
 
     The temporary lies in the same folder under a hidden name that carries this process's id.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_counter)}{_SUFFIX}"
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

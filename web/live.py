@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from data.prediction_store import ROWS_A_VERSION
+from data.ledger_writing import ROWS_A_VERSION
 from market.errors import MarketError, SourceUnavailable
 from utils.datagrams import Mailbox
 from web.answers import json_bytes

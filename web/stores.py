@@ -18,7 +18,8 @@ from data.database import open_database
 from data.gap_store import GapStore
 from data.ledger_rows import Row
 from data.model_store import ModelStore
-from data.prediction_store import PredictionStore
+from data.prediction_store import NO_CHAIN, PredictionStore
+from data.segments import sealed_bytes
 from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
@@ -163,6 +164,10 @@ class Stores:
         """Return one ledger row with its inputs."""
         return self._read(lambda venue: venue.predictions.row(id_), None)
 
+    def chain(self) -> dict[str, Any]:
+        """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
+        return self._read(lambda venue: venue.predictions.chain(), NO_CHAIN)
+
     def last_called(self, limit: int, origin: str, horizon: str | None = None) -> list[Row]:
         """Return the calls (up or down) of one origin that were resolved last, newest outcome first."""
         return self._read(lambda venue: venue.predictions.last_called(limit, origin, horizon), [])
@@ -230,9 +235,10 @@ class Stores:
     # the disk
 
     def disk_bytes(self) -> tuple[int, int]:
-        """Return the size of this market's database with its log, and what is free beside it."""
-        files = [self._instance_dir / f"{self.heartbeat().venue}.db{part}" for part in ("", "-wal")]
-        used_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        """Return the size of this market's database with its log and sealed months, and what is free beside it."""
+        database = self._instance_dir / f"{self.heartbeat().venue}.db"
+        files = [database, database.with_name(f"{database.name}-wal")]
+        used_bytes = sum(file.stat().st_size for file in files if file.is_file()) + sealed_bytes(database)[1]
         return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
 
     # private

@@ -211,6 +211,8 @@ def test_a_candle_the_exchange_never_had_does_not_stop_the_flow(exchange, run_fe
         kline_frame(candle(1, close=1e9), is_closed=True),
         kline_frame(candle(50), is_closed=True, event_ms=START + STEP + 2_000),
         kline_frame(candle(1), is_closed=True, event_ms=START + STEP),
+        kline_frame(candle(1), is_closed=True).replace('"s":"BTCUSDT"', '"s":"ETHUSDT"'),
+        kline_frame(candle(1), is_closed=True).replace(f'"T":{START + 2 * STEP - 1}', f'"T":{START + 5 * STEP - 1}'),
         kline_frame(candle(2), is_closed=False).replace('"c":"', '"c":"-'),
     ],
 )
@@ -220,6 +222,7 @@ def test_odd_frames_are_counted_and_move_nothing(exchange, run_feed, frame):
     open_next(exchange, 1)
 
     exchange.send(frame)
+    harvest.wait_for(lambda: feed.status()["rejected_rows"] == 1)
     close(exchange, 1)
 
     harvest.wait_for(lambda: len(harvest.candles) == 2)

@@ -24,22 +24,27 @@ def store(tmp_path):
 
 
 def test_keeps_candles_and_returns_them_oldest_first(store):
-    candles = [candle(2), candle(0), candle(1)]
+    store.append([candle(2), candle(0), candle(1)])
 
-    appended = store.append(candles)
+    before = store.load("BTCUSDT").tolist()
+    settled = store.settle()
 
-    assert appended == Appended(new=3, contradicting=0)
-    assert store.load("BTCUSDT").tolist() == [candle(number).values for number in range(3)]
+    assert settled == Appended(new=3, contradicting=0)
+    assert before == store.load("BTCUSDT").tolist() == [candle(number).values for number in range(3)]
 
 
 def test_the_first_word_on_a_candle_is_the_last(store, caplog):
     store.append([candle(0), candle(1)])
 
-    with caplog.at_level(logging.WARNING):
-        appended = store.append([candle(0), candle(1, close=100.5), candle(2)])
+    store.settle()
+    store.append([candle(0), candle(1, close=100.5), candle(2)])
 
-    assert appended == Appended(new=1, contradicting=1)
-    assert store.load("BTCUSDT")["close"].tolist() == [100.0, 100.0, 100.0]
+    waiting = store.load("BTCUSDT")["close"].tolist()
+    with caplog.at_level(logging.WARNING):
+        settled = store.settle()
+
+    assert settled == Appended(new=1, contradicting=1)
+    assert waiting == store.load("BTCUSDT")["close"].tolist() == [100.0, 100.0, 100.0]
     assert "candles contradict the kept ones symbol=BTCUSDT count=1" in caplog.text
 
 
@@ -55,8 +60,11 @@ def test_the_first_word_on_a_candle_is_the_last(store, caplog):
         ({"start_ms": START + 10 * STEP}, []),
     ],
 )
-def test_start_is_inclusive_and_end_exclusive(store, span, numbers):
-    store.append([candle(number) for number in range(10)])
+@pytest.mark.parametrize("settled", [0, 5, 10])
+def test_start_is_inclusive_and_end_exclusive(store, span, numbers, settled):
+    store.append([candle(number) for number in range(settled)])
+    store.settle()
+    store.append([candle(number) for number in range(settled, 10)])
 
     loaded = store.load("BTCUSDT", **span)
 
@@ -76,10 +84,11 @@ def test_intervals_and_symbols_are_kept_apart(tmp_path):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sets(st.integers(0, 30)), st.integers(0, 30), st.integers(0, 30))
-def test_holes_are_what_is_missing(tmp_path_factory, present, first, last):
+@given(st.sets(st.integers(0, 30)), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_holes_are_what_is_missing(tmp_path_factory, present, first, last, settled):
     store = CandleStore(open_database(tmp_path_factory.mktemp("holes") / "market.db"), "5m")
-    store.append([candle(number) for number in sorted(present)])
+    store.append_tables([("BTCUSDT", candle_table([candle(number) for number in sorted(present) if number < settled]))])
+    store.append([candle(number) for number in sorted(present) if number >= settled])
 
     holes = store.holes("BTCUSDT", START + first * STEP, START + last * STEP)
 
@@ -124,8 +133,37 @@ def test_a_reader_follows_the_writer(tmp_path):
     assert len(reader.load("BTCUSDT")) == 0
 
     writer.append([candle(0)])
+    waiting = reader.load("BTCUSDT")
+    writer.settle()
 
-    assert len(reader.load("BTCUSDT")) == 1
+    assert waiting.tolist() == reader.load("BTCUSDT").tolist() == [candle(0).values]
+
+
+def test_what_waits_survives_a_new_start(tmp_path):
+    path = tmp_path / "market.db"
+    CandleStore(open_database(path), "5m").append([candle(0), candle(0, "ETHUSDT")])
+
+    again = CandleStore(open_database(path), "5m")
+
+    assert again.newest() == {"BTCUSDT": START, "ETHUSDT": START}
+    assert again.settle() == Appended(new=2)
+    assert again.settle() == Appended()
+
+
+def test_an_entry_that_was_damaged_is_missing_and_not_wrong(tmp_path, caplog):
+    engine = open_database(tmp_path / "market.db")
+    store = CandleStore(engine, "5m")
+    store.append([candle(0)])
+    store.append([candle(1)])
+    with engine.begin() as connection:
+        spoil = "UPDATE candle_journal SET body = CAST(replace(body, 'BTC', 'ETH') AS BLOB) WHERE number = 1"
+        connection.exec_driver_sql(spoil)
+
+    holes = store.holes("BTCUSDT", START, START + 2 * STEP)
+
+    assert holes == [(START, START + STEP)]
+    assert store.settle() == Appended(new=1)
+    assert "noted candles damaged on the disk left out entry=1" in caplog.text
 
 
 def test_names_that_are_no_plain_letters_are_kept(store):

@@ -21,7 +21,9 @@ def path(tmp_path):
     path = tmp_path / "simulated-1.db"
     engine = open_database(path)
     CandleStore(engine, "5m").append_table("BTCUSDT", table())
-    PredictionStore(engine, "simulated", "5m", ["rsi"]).publish([prediction(index) for index in range(300)])
+    ledger = PredictionStore(engine, "simulated", "5m", ["rsi"])
+    ledger.publish([prediction(index) for index in range(300)])
+    ledger.settle()
     engine.dispose()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -41,8 +41,9 @@ class Desk:
         while not condition():
             assert time.monotonic() < end, self.feed.status()
             slot = next(self.slots)
-            appended = self.store.append(slot.candles)
-            assert (appended.new, appended.contradicting) == (len(slot.candles), 0)
+            self.store.append(slot.candles)
+            settled = self.store.settle()
+            assert (settled.new, settled.contradicting) == (len(slot.candles), 0)
 
     def newest_ms(self):
         return min(self.store.newest()[symbol] for symbol in self.symbols)

@@ -35,6 +35,7 @@ def gap(found, from_number, to_number, is_repaired=True, symbol="BTCUSDT"):
 def test_tells_what_a_gap_touched(engine):
     ledger = PredictionStore(engine, "binance", "5m")
     ledger.publish([made(0), made(1), made(14)])
+    ledger.settle()
     store = GapStore(engine, "5m")
 
     store.keep([gap(16, 12, 15)])

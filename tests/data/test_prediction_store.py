@@ -1,16 +1,18 @@
 """The ledger: durable, once, scored when due, never changed."""
 
-import dataclasses
 import json
 import math
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.ledger_inputs import Inputs
 from data.ledger_rows import FIELDS
-from data.prediction_store import ROWS_A_VERSION, Inputs, PredictionStore
+from data.ledger_writing import ROWS_A_VERSION
+from data.prediction_store import PredictionStore
 from data.skill_store import SkillStore
 from market.candles import Candle
 from market.errors import DataError
@@ -39,12 +41,14 @@ def closes(engine):
     """Return a function that stores closes of BTCUSDT from START on."""
 
     def keep(prices, first=0):
-        CandleStore(engine, "5m").append(
+        candles = CandleStore(engine, "5m")
+        candles.append(
             [
                 Candle("BTCUSDT", START + (first + i) * STEP, p, p * 1.001, p * 0.999, p, 1.0)
                 for i, p in enumerate(prices)
             ]
         )
+        candles.settle()
 
     return keep
 
@@ -55,6 +59,12 @@ def test_a_prediction_that_waited_too_long_is_none(store):
     assert published.parts() == []
     assert store.ledger() == ([], None)
     assert store.version() == 0
+
+
+def publish(store, predictions, inputs=()):
+    published = store.publish(predictions, inputs)
+    store.settle()
+    return published
 
 
 def prediction(index=0, **changes):
@@ -79,7 +89,7 @@ def prediction(index=0, **changes):
         coverage=0.8,
         edge_bps=16.0,
     )
-    return dataclasses.replace(row, **changes)
+    return replace(row, **changes)
 
 
 def abstention(index=0, **changes):
@@ -90,7 +100,7 @@ def abstention(index=0, **changes):
 
 
 def test_a_row_shows_every_field_of_the_contract_before_its_outcome(store):
-    row = store.publish([prediction()]).rows[0]
+    row = publish(store, [prediction()]).rows[0]
 
     assert set(row) == set(FIELDS)
     assert row["made_at"] == "2025-06-15T15:15:00.000Z"
@@ -101,9 +111,9 @@ def test_a_row_shows_every_field_of_the_contract_before_its_outcome(store):
 
 
 def test_a_second_row_of_the_same_candle_and_horizon_is_not_written(store):
-    store.publish([prediction(probability_up=0.7)])
+    publish(store, [prediction(probability_up=0.7)])
 
-    again = store.publish([prediction(probability_up=0.2)])
+    again = publish(store, [prediction(probability_up=0.2)])
 
     assert again.rows == []
     assert [row["probability_up"] for row in store.ledger()[0]] == [0.7]
@@ -111,7 +121,7 @@ def test_a_second_row_of_the_same_candle_and_horizon_is_not_written(store):
 
 def test_a_due_row_gets_its_outcome_from_the_candle_that_closes_then(store, closes):
     closes([100.0] * 12 + [101.0])
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     store.score(START + 13 * STEP)
     row = store.ledger()[0][0]
@@ -127,7 +137,7 @@ def test_a_due_row_gets_its_outcome_from_the_candle_that_closes_then(store, clos
 
 def test_a_row_is_not_scored_before_its_outcome_candle_has_closed(store, closes):
     closes([100.0] * 12)
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     assert store.score(START + 12 * STEP) == []
     assert store.ledger()[0][0]["state"] == "open"
@@ -135,7 +145,7 @@ def test_a_row_is_not_scored_before_its_outcome_candle_has_closed(store, closes)
 
 def test_a_tie_is_not_up(store, closes):
     closes([100.0] * 13)
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     store.score(START + 13 * STEP)
 
@@ -145,7 +155,7 @@ def test_a_tie_is_not_up(store, closes):
 @pytest.mark.parametrize(("verdict", "net"), [(Verdict.UP, -124.0), (Verdict.DOWN, 76.0), (Verdict.ABSTAIN, None)])
 def test_net_is_what_the_verdict_earned_after_costs(store, closes, verdict, net):
     closes([100.0] * 12 + [99.0])
-    store.publish([prediction(verdict=verdict, reason=Reason.COST if verdict is Verdict.ABSTAIN else None)])
+    publish(store, [prediction(verdict=verdict, reason=Reason.COST if verdict is Verdict.ABSTAIN else None)])
 
     store.score(START + 13 * STEP)
 
@@ -154,7 +164,7 @@ def test_net_is_what_the_verdict_earned_after_costs(store, closes, verdict, net)
 
 def test_an_abstention_without_probability_gets_its_outcome_and_no_scores(store, closes):
     closes([100.0] * 12 + [102.0])
-    store.publish([abstention()])
+    publish(store, [abstention()])
 
     store.score(START + 13 * STEP)
     row = store.ledger()[0][0]
@@ -165,7 +175,7 @@ def test_an_abstention_without_probability_gets_its_outcome_and_no_scores(store,
 
 def test_a_scored_row_never_changes_again(store, closes):
     closes([100.0] * 13)
-    store.publish([prediction()])
+    publish(store, [prediction()])
     store.score(START + 13 * STEP)
     before = store.ledger()[0]
 
@@ -178,7 +188,7 @@ def test_a_scored_row_never_changes_again(store, closes):
 def test_a_row_whose_outcome_candle_is_a_true_gap_becomes_void(store, closes):
     closes([100.0] * 12)
     closes([100.0] * 20, first=13)
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     store.score(START + 33 * STEP)
     row = store.ledger()[0][0]
@@ -190,7 +200,7 @@ def test_a_row_whose_outcome_candle_is_a_true_gap_becomes_void(store, closes):
 def test_a_gap_that_may_still_be_repaired_stays_open(store, closes):
     closes([100.0] * 12)
     closes([100.0] * 3, first=13)
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     store.score(START + 16 * STEP)
 
@@ -199,7 +209,7 @@ def test_a_gap_that_may_still_be_repaired_stays_open(store, closes):
 
 def test_a_symbol_that_stopped_trading_leaves_void_rows(store, closes):
     closes([100.0] * 5)
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     store.score(START + 40 * STEP, stopped=["BTCUSDT"])
 
@@ -207,12 +217,12 @@ def test_a_symbol_that_stopped_trading_leaves_void_rows(store, closes):
 
 
 def test_pages_follow_each_other_without_gap_or_repetition_while_rows_arrive(store):
-    store.publish([prediction(index) for index in range(25)])
+    publish(store, [prediction(index) for index in range(25)])
     seen, cursor = [], None
     for arriving in range(30, 40):
         rows, cursor = store.ledger(limit=7, cursor=cursor)
         seen += [row["candle_open_time"] for row in rows]
-        store.publish([prediction(arriving)])
+        publish(store, [prediction(arriving)])
         if cursor is None:
             break
 
@@ -227,7 +237,7 @@ def test_a_cursor_that_is_none_is_refused(store, cursor):
 
 
 def test_rows_are_filtered_by_what_is_asked(store):
-    store.publish([prediction(0), prediction(0, horizon="4h"), abstention(1)])
+    publish(store, [prediction(0), prediction(0, horizon="4h"), abstention(1)])
 
     assert len(store.ledger(horizon="4h")[0]) == 1
     assert len(store.ledger(model="m-1")[0]) == 2
@@ -236,7 +246,7 @@ def test_rows_are_filtered_by_what_is_asked(store):
 
 
 def test_latest_is_the_newest_row_of_each_symbol_and_horizon(store):
-    store.publish([prediction(0), prediction(1), prediction(1, horizon="4h"), prediction(0, symbol="ETHUSDT")])
+    publish(store, [prediction(0), prediction(1), prediction(1, horizon="4h"), prediction(0, symbol="ETHUSDT")])
     store.add_replayed([prediction(-5, origin=Origin.REPLAYED)], [])
 
     latest = store.latest()
@@ -251,14 +261,14 @@ def test_latest_is_the_newest_row_of_each_symbol_and_horizon(store):
 
 def test_a_row_keeps_what_its_model_saw_in_full_precision(store):
     values = np.array([1 / 3, math.nan])
-    row = store.publish([prediction()], [Inputs("BTCUSDT", START, values)]).rows[0]
+    row = publish(store, [prediction()], [Inputs("BTCUSDT", START, values)]).rows[0]
 
     assert store.row(row["id"])["inputs"] == {"rsi": 1 / 3, "slope": None}
 
 
 @pytest.mark.parametrize("id_", ["", "nothing", "simulated-1-", "simulated-1-00000000zz", "other-0000000001"])
 def test_an_id_of_no_row_finds_nothing(store, id_):
-    store.publish([prediction()])
+    publish(store, [prediction()])
 
     assert store.row(id_) is None
 
@@ -276,7 +286,7 @@ def test_the_sums_of_the_skill_equal_the_ledger(store, engine, closes):
         )
         for index in range(300)
     ]
-    store.add_replayed([dataclasses.replace(row, origin=Origin.REPLAYED) for row in rows], [])
+    store.add_replayed([replace(row, origin=Origin.REPLAYED) for row in rows], [])
     store.score(START + 400 * STEP)
 
     scored, cursor = [], None
@@ -305,7 +315,7 @@ def test_the_sums_of_the_skill_equal_the_ledger(store, engine, closes):
 
 def test_skill_by_horizon_pools_the_symbols(store, engine, closes):
     closes([100.0] * 30)
-    store.publish([prediction(index) for index in range(5)])
+    publish(store, [prediction(index) for index in range(5)])
     store.score(START + 30 * STEP)
     skill = SkillStore(engine, "simulated", "5m")
 
@@ -318,7 +328,7 @@ def test_skill_by_horizon_pools_the_symbols(store, engine, closes):
 
 def test_the_version_grows_with_every_change(store, closes):
     closes([100.0] * 13)
-    first = store.publish([prediction()]).version
+    first = publish(store, [prediction()]).version
 
     store.score(START + 13 * STEP)
 
@@ -326,20 +336,65 @@ def test_the_version_grows_with_every_change(store, closes):
 
 
 def test_each_part_of_many_rows_has_a_version_of_its_own(store):
-    published = store.publish([prediction(index) for index in range(2 * ROWS_A_VERSION + 1)])
+    published = publish(store, [prediction(index) for index in range(2 * ROWS_A_VERSION + 1)])
 
     versions, parts = zip(*published.parts(), strict=True)
 
     assert versions == (store.version() - 2, store.version() - 1, store.version())
-    assert [row for part in parts for row in part] == published.rows
+    assert [row for part in parts for row in part] == published.told
+
+
+def test_a_row_is_found_by_its_id_before_it_is_settled(store):
+    published = store.publish([prediction()], [Inputs("BTCUSDT", START, np.array([1 / 3, math.nan]))])
+    told = published.rows[0]
+
+    waiting = store.row(told["id"])
+    version = store.version()
+    store.settle()
+
+    assert version == 0
+    assert store.version() == published.version
+    assert waiting == store.row(told["id"]) == {**told, "inputs": {"rsi": 1 / 3, "slope": None}}
+
+
+def test_published_rows_survive_a_new_start(store, tmp_path):
+    first, second = store.publish([prediction(0)]), store.publish([prediction(1)])
+
+    again = PredictionStore(open_database(tmp_path / "simulated-1.db"), "simulated", "5m", FEATURES)
+    again.settle()
+
+    assert again.ledger()[0] == second.rows + first.rows
+    assert again.version() == second.version
+
+
+def test_rows_that_wait_are_not_published_twice(store):
+    told = store.publish([prediction(0), prediction(0, horizon="4h")])
+
+    again = store.publish([prediction(0, probability_up=0.1), prediction(0, symbol="ETHUSDT")])
+    store.settle()
+
+    assert [row["symbol"] for row in again.rows] == ["ETHUSDT"]
+    assert len({row["id"] for row in told.rows + again.rows}) == 3
+    assert sorted(row["id"] for row in store.ledger()[0]) == sorted(row["id"] for row in told.rows + again.rows)
+
+
+def test_rows_of_others_come_after_those_that_wait(store):
+    told = store.publish([prediction(10)])
+
+    store.add_replayed([prediction(0, origin=Origin.REPLAYED)], [])
+
+    rows, _ = store.ledger()
+    assert rows[0] == told.rows[0]
+    assert rows[1]["id"] > rows[0]["id"]
+    assert store.version() == told.version + 1
 
 
 def test_nothing_new_has_no_part(store):
-    assert store.publish([]).parts() == []
+    assert publish(store, []).parts() == []
 
 
 def test_what_is_published_is_what_the_ledger_will_say(store):
-    published = store.publish([prediction(0), prediction(1)])
+    published = publish(store, [prediction(0), prediction(1)])
 
     rows, _ = store.ledger(limit=10)
 

@@ -3,7 +3,8 @@ import pytest
 
 from data.candle_store import CandleStore
 from data.database import open_database
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from data.retention import let_go
 from market.candles import Candle
 from market.intervals import HOUR_MS, MINUTE_MS
@@ -41,6 +42,7 @@ def predicted(number):
 def test_old_rows_go_and_what_skill_is_made_of_stays(engine):
     candles, ledger = CandleStore(engine, "5m"), PredictionStore(engine, "simulated", "5m", ["rsi"])
     candles.append([Candle("BTCUSDT", START + at * STEP, 1.0, 1.1, 0.9, 1.0, 5.0) for at in range(40)])
+    candles.settle()
     inputs = [Inputs("BTCUSDT", START + at * STEP, np.ones(1)) for at in range(40)]
     ledger.publish([predicted(at) for at in range(40)], inputs)
     ledger.score(START + 40 * STEP)
@@ -59,6 +61,7 @@ def test_old_rows_go_and_what_skill_is_made_of_stays(engine):
 def test_rows_without_an_outcome_stay(engine):
     ledger = PredictionStore(engine, "simulated", "5m", ["rsi"])
     ledger.publish([predicted(0)])
+    ledger.settle()
 
     assert let_go(engine, "5m", ["BTCUSDT"], START + 100 * STEP) == 0
     assert len(ledger.ledger(limit=10)[0]) == 1

@@ -13,7 +13,8 @@ from config import Config
 from data.candle_store import CandleStore
 from data.database import open_database
 from data.gap_store import GapStore
-from data.prediction_store import Inputs, PredictionStore
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
 from market.candles import CANDLES, Candle
 from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
@@ -112,7 +113,9 @@ class House:
 
     def publish(self, *predictions):
         inputs = [Inputs(one.symbol, one.candle_open_ms, np.array([51.5, np.nan])) for one in predictions]
-        return self.ledger.publish(predictions, inputs)
+        published = self.ledger.publish(predictions, inputs)
+        self.ledger.settle()
+        return published
 
     def beat(self, **changes):
         """Write the heartbeat of an engine that is this very process."""

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from data.prediction_store import ROWS_A_VERSION
+from data.ledger_writing import ROWS_A_VERSION
 from utils.datagrams import Postman
 from web.live import MAX_STREAMS, MAX_WAITING, Live, Stream, StreamsFullError
 
