@@ -10,8 +10,9 @@ import numpy as np
 
 from data.candle_store import CandleStore
 from data.database import open_database
-from data.prediction_store import Inputs, PredictionStore
-from engine.forecaster import Case, Horizon, ServedHorizon, Span, figures_of, prediction_of
+from data.ledger_inputs import Inputs
+from data.prediction_store import PredictionStore
+from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from features import kernels, market_context
 from features.feature_engineering import FORMULAS, SCALE, SHARED, candle_values
 from market.candles import Candle
@@ -135,6 +136,7 @@ def _close_to_readable(kernel, tables, models, panel):
             whole = np.concatenate([rows, told], axis=1)
             made = [_prediction(*case) for case in zip(closing, models, whole, strict=True)]
             ledger.publish(made, [Inputs(one.symbol, open_ms, row) for one, row in zip(closing, whole, strict=True)])
+            ledger.settle()
             shown = ledger.latest()
             spent.append(time.perf_counter() - started)
             is_right = is_right and [row["probability_up"] for row in shown] == [one.probability_up for one in made]
@@ -147,7 +149,7 @@ def _close_to_readable(kernel, tables, models, panel):
 
 
 def _prediction(candle, model, row):
-    figures = figures_of(model.predict(row[None]), 0)
+    figures = all_figures(model.predict(row[None]))[0]
     span = Span(INTERVAL, INTERVAL_MS, HORIZON)
     case = Case(candle.symbol, candle.open_ms, candle.close, span, 24.0, Origin.LIVE)
     return prediction_of(case, figures, ServedHorizon(model.id, model.coverage, candle.open_ms * 2), None)
