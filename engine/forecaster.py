@@ -10,10 +10,12 @@ import numpy as np
 
 from data.candle_store import CandleStore
 from data.ledger_inputs import Inputs
+from data.width_store import LogWidths
 from features.feature_engineering import WARMUP, FeatureState
 from market.candles import Candle
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason, Verdict
+from models.adaptation import widened
 from models.scores import Scores
 from trading.signals import decide, edge_bps
 from utils.model_utils import BatchPredictor
@@ -141,6 +143,7 @@ class Forecaster:
         self._horizons = horizons
         self._cost_bps = cost_bps
         self.served: Mapping[str, ServedHorizon] = {}
+        self.log_widths: LogWidths = {}
 
     @performance_monitor.timed("predict")
     def predict(self, rows: Rows, interval_ms: int) -> list[Prediction]:
@@ -152,7 +155,7 @@ class Forecaster:
 
     def _predict_horizon(self, rows: Rows, horizon: Horizon, interval_ms: int) -> list[Prediction]:
         served = self.served.get(horizon.name)
-        scores = self._scores(served, rows)
+        scores = self._scores(served, horizon, rows)
         span = Span(self._interval, interval_ms, horizon)
         said = [None] * len(rows.candles) if scores is None else all_figures(scores)
         made = []
@@ -165,14 +168,15 @@ class Forecaster:
             made.append(prediction_of(case, figures, served if figures else None, reason))
         return made
 
-    def _scores(self, served: ServedHorizon | None, rows: Rows) -> Scores | None:
+    def _scores(self, served: ServedHorizon | None, horizon: Horizon, rows: Rows) -> Scores | None:
         if served is None:
             return None
         try:
-            return self._predictor.predict(served.model, rows.values)
+            scores = self._predictor.predict(served.model, rows.values)
         except ModelError as error:
             logger.warning("model refused model=%s reason=%s", served.model, error)
             return None
+        return widened(scores, np.array([self.log_widths.get((one.symbol, horizon.name), 0.0) for one in rows.candles]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ class Span:
     horizon: Horizon
 
 
-Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
+Figures = tuple[float, float, float, float, float]  # probability up, expected return, low, high in bps, strangeness
 
 
 def all_figures(scores: Scores) -> list[Figures | None]:
@@ -215,9 +219,11 @@ def prediction_of(
         verdict = decide(figures[1], case.cost_bps)
         if made_ms >= served.expires_ms:
             verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
+        elif figures[4] > 1.0:
+            verdict, reason = Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION
         elif verdict is Verdict.ABSTAIN:
             reason = Reason.COST
-    probability, expected, low, high = figures or (None, None, None, None)
+    probability, expected, low, high, _ = figures or (None, None, None, None, None)
     return Prediction(
         symbol=case.symbol,
         interval=span.interval,

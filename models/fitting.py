@@ -10,6 +10,7 @@ from models.calibration import calibrate, halves, losses
 from models.clusters import blocks_of, mean_and_error
 from models.moves import fit_move
 from models.panel import Outcomes, Panel, Sample, sample
+from models.reference import fit_reference
 from models.scores import Scores
 from models.served import ServedModel, content_id
 from models.validation import Split
@@ -87,6 +88,7 @@ def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
         forest=forest,
         calibration=calibration,
         move=fit_move(probability, later.moves, later.times, job.block_candles, settings.coverage),
+        reference=fit_reference(job.panel, job.outcomes, training, later),
     )
     late_losses, late_times = _late_losses(raw, later, job.block_candles)
     return Fitted(replace(model, id=content_id(model)), estimator, split, len(training), late_losses, late_times)

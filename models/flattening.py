@@ -16,16 +16,17 @@ class Tree:
     right: np.ndarray
     feature: np.ndarray
     threshold: np.ndarray  # float64
-    value: np.ndarray  # what a leaf adds
+    value: np.ndarray  # what a leaf adds; at an inner node the mean of what its training rows add
 
 
 def forest_of(trees: list[Tree], feature_count: int, weight: float, bias: float, is_logit: bool) -> Forest:
     """Return the trees as one forest; ModelError when a tree or its rows are larger than the layout can say."""
     if feature_count > MAX_FEATURES:
         raise ModelError(f"{feature_count} features do not fit the forest layout, at most {MAX_FEATURES} do")
-    parts = [_nodes(tree, feature_count) for tree in trees]
-    starts = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
-    return Forest(np.concatenate(parts), starts, feature_count, weight, bias, is_logit)
+    laid = [_laid_out(tree, feature_count) for tree in trees]
+    starts = np.cumsum([0, *(len(nodes) for nodes, _ in laid)], dtype=np.int64)
+    nodes, means = (np.concatenate(parts) for parts in zip(*laid, strict=True))
+    return Forest(nodes, starts, means, feature_count, weight, bias, is_logit)
 
 
 def round_down(thresholds: np.ndarray) -> np.ndarray:
@@ -36,19 +37,20 @@ def round_down(thresholds: np.ndarray) -> np.ndarray:
     return result
 
 
-def _nodes(tree: Tree, feature_count: int) -> np.ndarray:
-    """Return the nodes of one tree, breadth first, brothers side by side."""
+def _laid_out(tree: Tree, feature_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes of one tree, breadth first, brothers side by side, and the means of its inner ones."""
     order, steps = _breadth_first(tree)
     if steps.max() >= 1 << STEP_BITS:
         raise ModelError(f"a tree of {len(order)} nodes does not fit the forest layout; train with fewer leaves")
     is_inner = steps > 0
     thresholds = round_down(np.where(is_inner, tree.threshold[order], 0.0))
-    words = np.where(is_inner, thresholds, tree.value[order].astype(np.float32))
+    values = tree.value[order].astype(np.float32)
+    words = np.where(is_inner, thresholds, values)
     features = np.where(is_inner, tree.feature[order], feature_count)
     nodes = np.empty((len(order), 2), np.uint32)
     nodes[:, 0] = words.astype(np.float32).view(np.uint32)
     nodes[:, 1] = (features.astype(np.uint32) << np.uint32(STEP_BITS)) | steps.astype(np.uint32)
-    return nodes
+    return nodes, values[is_inner]
 
 
 def _breadth_first(tree: Tree) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from market.errors import ModelError
 from models import families
+from models.adaptation import Widths
 from models.fitting import FIRST_CHOICE, MIN_ROWS, TIE_LOSS, Fitted, Job, TrainingSettings, best_of, fit, predict
 from models.panel import Outcomes, Panel, outcomes_of
 from models.scores import Record, Scores, record_of
@@ -34,7 +35,8 @@ class TrainedHorizon:
     model: ServedModel
     estimator: Any
     records: dict[str, Record]  # walk-forward, by family
-    folds: list[Fold]
+    folds: list[Fold]  # ranges as wide as the outcomes before them asked for
+    log_widths: np.ndarray  # (S,) with which the first of them began
     training_ms: tuple[int, int]  # open times of the first and last training candle
     calibration_ms: tuple[int, int]
     cut_ms: int  # close of the last candle known
@@ -49,6 +51,7 @@ class _Told:
 
     split: Split
     scores: Scores
+    model: ServedModel
 
 
 def train_horizon(
@@ -74,7 +77,7 @@ def train_horizon(
         on_progress(number * len(names), (len(splits) + 1) * len(names))
         candidates = {name: fitted for name in names if (fitted := fit(job, name, split)) is not None}
         for name, fitted in candidates.items():
-            told[name].append(_Told(split, predict(panel, fitted.model, split.test)))
+            told[name].append(_Told(split, predict(panel, fitted.model, split.test), fitted.model))
         if candidates:
             chosen.append(told[best_of(candidates, job.block_candles)][-1])
     records = {name: record for name in names if (record := _record(job, told[name])) is not None}
@@ -135,9 +138,10 @@ def _best_recorded(records: dict[str, Record]) -> str:
 
 def _trained(job: Job, served: Fitted, records: dict[str, Record], chosen: list[_Told]) -> TrainedHorizon:
     model, open_ms = served.model, job.panel.open_ms
+    adapted, log_widths = _adapted(job, chosen)
     folds = [
-        Fold(f"{model.id}-w{number}", told.split.test.start, told.split.test.stop - 1, told.scores)
-        for number, told in enumerate(chosen)
+        Fold(f"{model.id}-w{number}", told.split.test.start, told.split.test.stop - 1, scores)
+        for number, (told, scores) in enumerate(zip(chosen, adapted, strict=True))
     ]
     symbol, candle = np.argwhere(job.outcomes.is_row)[-1]
     check_row = job.panel.features[symbol, candle].astype(np.float64)
@@ -146,6 +150,7 @@ def _trained(job: Job, served: Fitted, records: dict[str, Record], chosen: list[
         estimator=served.estimator,
         records=records,
         folds=folds,
+        log_widths=log_widths,
         training_ms=_span_ms(open_ms, served.split.training),
         calibration_ms=_span_ms(open_ms, served.split.calibration),
         cut_ms=int(2 * open_ms[-1] - open_ms[-2]),
@@ -153,6 +158,25 @@ def _trained(job: Job, served: Fitted, records: dict[str, Record], chosen: list[
         check_row=check_row.tolist(),
         check_probability=float(model.predict(check_row[None]).probability_up[0]),
     )
+
+
+def _adapted(job: Job, chosen: list[_Told]) -> tuple[list[Scores], np.ndarray]:
+    """Return the folds' scores with adapted ranges, and the log widths they began with.
+
+    The widths begin on what the first fold's model says of its calibration rows, all due before the fold.
+    """
+    widths = Widths(len(job.panel.symbols), job.outcomes.horizon_candles, job.settings.coverage)
+    if not chosen:
+        return [], widths.log_widths
+    first = chosen[0]
+    lead = first.split.calibration
+    widths.through([(predict(job.panel, first.model, lead), _returns(job, lead))])
+    start = widths.log_widths
+    return widths.through([(told.scores, _returns(job, told.split.test)) for told in chosen]), start
+
+
+def _returns(job: Job, span: range) -> np.ndarray:
+    return job.outcomes.return_bps[:, span.start : span.stop]
 
 
 def _span_ms(open_ms: np.ndarray, span: range) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -15,8 +15,11 @@ from sqlalchemy.exc import DatabaseError
 
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.explanation_store import ExplanationStore
+from data.foreign_store import ORIGIN, ForeignStore, is_foreign
 from data.gap_store import GapStore
 from data.ledger_rows import Row
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import NO_CHAIN, PredictionStore
 from data.segments import sealed_bytes
@@ -24,6 +27,7 @@ from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
 from utils.data_cache import DataCache
+from utils.mailbox import LETTERS_FOLDER, Mailbox
 from utils.times import iso_utc
 from web.heartbeat import Heartbeat, HeartbeatFile, SymbolState
 from web.longer_candles import LongerCandles, no_candles
@@ -33,6 +37,7 @@ HEARTBEAT_NAME = "engine.json"
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
+RECORD_AGE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,10 @@ class _Venue:
     engine: Engine
     candles: CandleStore
     predictions: PredictionStore
+    explanations: ExplanationStore
     skills: SkillStore
     gaps: GapStore
+    foreign: ForeignStore
 
 
 class Stores:
@@ -55,12 +62,14 @@ class Stores:
         """Read the state in `instance_dir`; nothing is opened before it is asked for."""
         self.run_dir = instance_dir / "run"
         self.live_dir = self.run_dir / "live"  # the engine sends its events to the sockets in it
-        self._instance_dir = instance_dir
-        self._models = ModelStore(saved_models_dir)
+        self.instance_dir = instance_dir
+        self.mailbox = Mailbox(self.run_dir / LETTERS_FOLDER)  # what a person asks of the engine
+        self._models = ModelStore(saved_models_dir, instance_dir / KEY_FILE)
         self._monotonic = monotonic
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], _Venue] = {}
         self._skills = DataCache(SKILL_AGE_SECONDS, _MAX_SKILLS)
+        self._records = DataCache(RECORD_AGE_SECONDS, _MAX_SKILLS)
         self._closes: dict[str, tuple[int | None, list[float]]] = {}
         self._closes_key: tuple[Any, ...] = ()
         self._lock = Lock()
@@ -156,13 +165,23 @@ class Stores:
         return self._read(lambda venue: venue.predictions.latest(symbol, horizon), [])
 
     def ledger(self, **wanted: Any) -> tuple[list[Row], str | None]:
-        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`)."""
+        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`).
+
+        Imported signals are asked for by their origin or model, and are in no other list.
+        """
         nothing: tuple[list[Row], str | None] = ([], None)
+        if is_foreign(wanted):
+            return self._read(lambda venue: venue.foreign.ledger(**wanted), nothing)
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs."""
-        return self._read(lambda venue: venue.predictions.row(id_), None)
+        """Return one ledger row with its inputs and what explains it, or one imported signal."""
+
+        def load(venue: _Venue) -> Row | None:
+            row = venue.predictions.row(id_)
+            return venue.foreign.row(id_) if row is None else {**row, **venue.explanations.of(row)}
+
+        return self._read(load, None)
 
     def chain(self) -> dict[str, Any]:
         """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
@@ -177,15 +196,19 @@ class Stores:
         return self._read(lambda venue: venue.predictions.last_scored(limit, symbol, horizon), [])
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
-        """Return scores (`SkillStore.skill`) as the ledger stands now."""
+        """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
+        if is_foreign(wanted):
+            wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
         return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        beat = self.heartbeat()
-        key = ("recent", beat.venue, beat.interval, *sorted(wanted.items()))
-        return self._skills.get_or_compute(key, lambda: self.skill(**wanted))
+        return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+
+    def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
+        return self._records.get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
 
     # candles
 
@@ -232,16 +255,24 @@ class Stores:
         """Return the model cards of this market, refused files among them."""
         return self._models.cards(self.heartbeat().venue)
 
+    def ask(self, question: Callable[[Engine, str], T], empty: T) -> T:
+        """Return the answer of a store made over this database and base interval; `empty` while there is none."""
+        return self._read(lambda venue: question(venue.engine, self.heartbeat().interval), empty)
+
     # the disk
 
     def disk_bytes(self) -> tuple[int, int]:
         """Return the size of this market's database with its log and sealed months, and what is free beside it."""
-        database = self._instance_dir / f"{self.heartbeat().venue}.db"
+        database = self.instance_dir / f"{self.heartbeat().venue}.db"
         files = [database, database.with_name(f"{database.name}-wal")]
         used_bytes = sum(file.stat().st_size for file in files if file.is_file()) + sealed_bytes(database)[1]
-        return used_bytes, shutil.disk_usage(self._instance_dir).free if self._instance_dir.is_dir() else 0
+        return used_bytes, shutil.disk_usage(self.instance_dir).free if self.instance_dir.is_dir() else 0
 
     # private
+
+    def _market_key(self, name: str, wanted: Mapping[str, str | None]) -> tuple[Any, ...]:
+        beat = self.heartbeat()
+        return (name, beat.venue, beat.interval, *sorted(wanted.items()))
 
     def _read(self, question: Callable[[_Venue], T], empty: T) -> T:
         """Return the answer of the current market's database, or `empty` while the engine has not made it."""
@@ -262,13 +293,15 @@ class Stores:
         key = (beat.venue, beat.market, beat.interval)
         with self._lock:
             if key not in self._venues:
-                engine = open_database(self._instance_dir / f"{beat.venue}.db", is_read_only=True)
+                engine = open_database(self.instance_dir / f"{beat.venue}.db", is_read_only=True)
                 self._venues[key] = _Venue(
                     engine,
                     CandleStore(engine, beat.interval),
                     PredictionStore(engine, beat.market, beat.interval),
+                    ExplanationStore(engine, beat.interval),
                     SkillStore(engine, beat.market, beat.interval),
                     GapStore(engine, beat.interval),
+                    ForeignStore(engine, beat.market, beat.interval),
                 )
             return self._venues[key]
 

@@ -64,6 +64,28 @@ def test_many_rows_at_once_give_what_each_gives_alone(taught, count):
     assert forest.probability(rows, block_rows=7).tolist() == alone
 
 
+def test_base_and_contributions_add_up_to_the_score(taught):
+    forest, rows = taught[2], fresh_rows(500)
+
+    told = forest.contributions(rows)
+
+    summed = forest.probability_of(told.base + told.values.sum(axis=1))
+    assert np.abs(summed - forest.probability(rows)).max() < 1e-12
+
+
+def test_the_feature_that_decides_contributes_most(taught):
+    told = taught[2].contributions(fresh_rows(2_000))
+
+    assert np.abs(told.values).mean(axis=0).argmax() == 0
+
+
+def test_a_row_with_a_hole_has_no_contributions(taught):
+    rows = fresh_rows(3).astype(np.float64)
+    rows[1, 4] = np.nan
+
+    assert np.isnan(taught[2].contributions(rows).values).any(axis=1).tolist() == [False, True, False]
+
+
 def test_is_the_same_after_save_and_load(taught):
     forest, rows = taught[2], fresh_rows(200)
 

@@ -147,7 +147,7 @@ def test_tells_how_far_it_is(market):
 def test_training_rows_rise_as_often_as_they_fall_in_every_block():
     times = np.arange(24_000) // 1_000
     up = np.random.default_rng(1).random(24_000) < np.where(times % 4 < 2, 0.9, 0.2)
-    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times)
+    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times, np.zeros_like(times))
 
     chosen = balanced(rows, block_candles=2)
 
