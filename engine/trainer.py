@@ -17,6 +17,7 @@ from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
 from data.drift import spread_of
+from data.fit_shelf import FitShelf
 from data.ledger_inputs import Inputs
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
@@ -27,10 +28,11 @@ from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
-from models.fitting import TrainingSettings
+from models.fit_memory import FitMemory
 from models.panel import Panel
-from models.training import TrainedHorizon, train_horizon
+from models.training import TrainedHorizon, TrainingSettings, train_horizon
 from utils.file_operations import write_atomically
 from utils.logs import set_up_logging
 from utils.processes import lower_priority
@@ -41,6 +43,7 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
+HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -107,11 +110,12 @@ class Training:
         self._progress.step("computing features")
         panel = build_panel(self._config, self._candles, self._span)
         replay_candles = self._replay_candles(panel)
+        memory = FitMemory(panel, FitShelf(self._config.INSTANCE_DIR / "fits"))
         trained = []
         for horizon in self._horizons:
             self._progress.step(f"training {horizon.name}")
             try:
-                trained.append((horizon, self._train(panel, horizon, replay_candles)))
+                trained.append((horizon, self._train(panel, horizon, replay_candles, memory)))
             except ModelError as error:
                 logger.warning("horizon not trained horizon=%s reason=%s", horizon.name, error)
                 self._progress.failures.append(str(error))
@@ -122,10 +126,18 @@ class Training:
         self._progress.end()
         return self._progress.failures
 
-    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
+    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
-        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part)
+        settings = TrainingSettings(
+            replay_candles=replay_candles,
+            max_rows=ROWS_A_FIT,
+            threads=THREADS,
+            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
+            cost_bps=self._config.cost_bps,
+        )
+        trained = train_horizon(
+            panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
+        )
         span = (self._span.start_ms, self._span.cut_ms)
         spread = spread_of(_seen_in_training(panel, trained.training_ms))
         self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)

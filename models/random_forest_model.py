@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import models
-from models.flattening import Tree, forest_of
+from models.flattening import forest_of_shares
 from models.forest import Forest
 
 TREES = 32
@@ -39,10 +39,4 @@ class RandomForest:
 
     def flatten(self, estimator: Any) -> Forest:
         """Return the flat form: the mean over trees of the share of up in the leaf."""
-        trees = [_tree(member.tree_) for member in estimator.estimators_]
-        return forest_of(trees, estimator.n_features_in_, 1.0 / len(trees), 0.0, is_logit=False)
-
-
-def _tree(tree: Any) -> Tree:
-    shares = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
-    return Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, shares)
+        return forest_of_shares([member.tree_ for member in estimator.estimators_], estimator.n_features_in_)

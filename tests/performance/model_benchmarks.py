@@ -213,7 +213,7 @@ def candle_to_500():
     is_right = (
         np.array_equal(panel[:, -1], rows)
         and np.isfinite(scores.probability_up).all()
-        and _gate(estimator, model.forest, rows) == "passed"
+        and _gate(estimator, model.form, rows) == "passed"
     )
     return {
         "anchor": f"TA-Lib over {CANDLES} candles, 25 lines, + one scikit-learn batch",
