@@ -26,7 +26,7 @@ from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
-from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
+from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason
 from models.fit_memory import FitMemory
@@ -190,8 +190,9 @@ class Training:
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
     """Return the features and closes of every symbol of the store on the span's grid."""
     length_ms = config.interval_ms
-    grid = np.arange(span.start_ms, span.cut_ms, length_ms)
-    processor = DataProcessor(config.MAX_CACHE_SIZE)
+    first_ms = span.start_ms - length_ms  # a row is told of the market one candle before
+    grid = np.arange(first_ms, span.cut_ms, length_ms)
+    processor = DataProcessor(cache_size=1)  # every stretch is asked for once
     tables = {}
     for symbol in sorted(store.newest()):
         candles = store.load(symbol, span.start_ms - warm_up_ms(config), span.cut_ms)
@@ -201,11 +202,12 @@ def build_panel(config: Config, store: CandleStore | CandleTables, span: Trainin
     close = np.full((len(tables), len(grid)), np.nan)
     for index, candles in enumerate(tables.values()):
         rows = _warm_rows(candles, length_ms, processor)
-        inside = candles["open_ms"] >= span.start_ms
-        places = (candles["open_ms"][inside] - span.start_ms) // length_ms
-        features[index, places] = rows[inside]
+        inside = candles["open_ms"] >= first_ms
+        places = (candles["open_ms"][inside] - first_ms) // length_ms
+        features[index, places, : len(OWN_COLUMNS)] = rows[inside]
         close[index, places] = candles["close"][inside]
-    return Panel(tuple(tables), COLUMNS, SCALE, grid, features, close)
+    add_market(features)
+    return Panel(tuple(tables), COLUMNS, SCALE, grid[1:], features[:, 1:], close[:, 1:])
 
 
 def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
@@ -216,12 +218,12 @@ def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:
-    """Return the features of each candle; nan until a stretch without a hole is warm, as in the live loop."""
+    """Return the own columns of each candle; nan until a stretch without a hole is warm, as in the live loop."""
     breaks = np.flatnonzero(np.diff(candles["open_ms"]) != length_ms) + 1
     parts = []
     for stretch in np.split(candles, breaks):
-        rows = processor.features(stretch).copy()
-        rows[: WARMUP - 1] = np.nan
+        rows = processor.features(stretch, length_ms).copy()
+        rows[: OWN_WARMUP - 1] = np.nan
         parts.append(rows)
     return np.concatenate(parts)
 

@@ -11,7 +11,7 @@ from models.forest import Forest
 TREES = 32
 DEPTH = 4
 ROWS_A_TREE = 6_000
-FEATURE_SHARE = 0.6  # of the columns looked at for each split
+FEATURE_SHARE = 0.45  # of the columns looked at for each split
 LEAF_SHARE = 0.003  # of a tree's rows that a leaf must hold: small enough for one symbol among fifty
 MIN_LEAF_ROWS = 12
 
