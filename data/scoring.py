@@ -131,7 +131,7 @@ def _write_outcomes(connection: Connection, table: Table, due: Columns, length_m
     # A nan is stored as null by SQLite.
     changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
     connection.exec_driver_sql(_UPDATE.format(table.name), changes)
-    if table is predictions:  # the ranges of others are none of ours to mend
+    if table is predictions:  # the ranges of others teach ours nothing
         horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
         steps = np.nan_to_num(step_of(number["coverage"], outcomes.inside, horizon_candles))
         move_widths(connection, zip(*(due[name] for name in GROUP[:3]), steps, strict=True))

@@ -23,8 +23,8 @@ from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
-# The history a symbol's state is made from: enough to be warm, and as much again for a repair in between.
-WARM_CANDLES = 2 * WARMUP
+# The history a symbol's state is made from: enough to be warm at the candles the market is still asked about.
+WARM_CANDLES = WARMUP + 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,19 @@ class Rows:
 
 
 class FeatureBoard:
-    """The feature state of every symbol, fed one closed candle at a time."""
+    """The feature state of every symbol, fed one closed candle at a time.
+
+    A row knows its own candle, and the market as it was one candle before (`features.market_context`): of that candle,
+    what has come by now. A candle that is more than an interval late is missing there.
+    """
 
     def __init__(self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int) -> None:
         """Warm every symbol's state from the newest candles of the store."""
-        self._index = {symbol: index for index, symbol in enumerate(symbols)}
+        # In the order of a training's panel, so that sums over the market give the same bits.
+        self._index = {symbol: index for index, symbol in enumerate(sorted(symbols))}
         self._store = candle_store
         self._interval_ms = interval_ms
-        self._state = FeatureState(len(symbols))
+        self._state = FeatureState(len(symbols), interval_ms)
         self._newest = np.zeros(len(symbols), dtype=np.int64)
         self._holes: dict[str, int] = {}
         for symbol in symbols:
@@ -95,7 +100,7 @@ class FeatureBoard:
         indexes = np.fromiter(fresh, dtype=np.int64)
         taken = list(fresh.values())
         values = np.array([candle.values[1:] for candle in taken])
-        rows = self._state.step(indexes, values)
+        rows = self._state.step(indexes, taken[0].open_ms, values)
         self._newest[indexes] = taken[0].open_ms
         return Rows(taken, rows, [self._reason(candle.symbol) for candle in taken])
 

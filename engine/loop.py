@@ -114,8 +114,8 @@ class Loop:
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
         self._patience.until_done(self._stores.candles.settle)
-        self._tell()
         self._score(stopped)
+        self._tell()
         self._unsettled = 0
 
     @performance_monitor.timed("follow")

@@ -1,11 +1,15 @@
 """Lay a trained tree out level by level, thresholds rounded so that no decision changes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from market.errors import ModelError
 from models.forest import MAX_FEATURES, STEP_BITS, Forest
+
+STEP_MASK = np.uint32((1 << STEP_BITS) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,40 @@ def forest_of(trees: list[Tree], feature_count: int, weight: float, bias: float,
     return Forest(nodes, starts, means, feature_count, weight, bias, is_logit)
 
 
+def forest_of_shares(trees: list[Any], feature_count: int) -> Forest:
+    """Return scikit-learn's trees of two classes as one forest: the mean over trees of the share of up in the leaf."""
+    return forest_of([_tree_of_shares(tree) for tree in trees], feature_count, 1.0 / len(trees), 0.0, is_logit=False)
+
+
+def first_trees(forest: Forest, count: int) -> Forest:
+    """Return the forest of the first `count` trees: fewer shares to average, or a boosting that stopped earlier."""
+    end = int(forest.starts[count])
+    nodes = forest.nodes[:end]
+    means = forest.means[: np.count_nonzero(nodes[:, 1] & STEP_MASK)]
+    weight = forest.weight * (1.0 if forest.is_logit else (len(forest.starts) - 1) / count)
+    return replace(forest, nodes=nodes, starts=forest.starts[: count + 1], means=means, weight=weight)
+
+
+def widened_forest(forest: Forest, columns: Sequence[int], feature_count: int) -> Forest:
+    """Return the same forest for rows of `feature_count` columns, of which it looks at `columns` only."""
+    places = np.array([*columns, feature_count], np.uint32)  # the last is that of the leaves
+    nodes = forest.nodes.copy()
+    links = nodes[:, 1]
+    nodes[:, 1] = (places[links >> np.uint32(STEP_BITS)] << np.uint32(STEP_BITS)) | (links & STEP_MASK)
+    return replace(forest, nodes=nodes, feature_count=feature_count)
+
+
 def round_down(thresholds: np.ndarray) -> np.ndarray:
     """Return the largest float32 at or below each threshold: `x <= threshold` stays the same for every float32 x."""
     rounded = thresholds.astype(np.float32)
     is_above = rounded.astype(np.float64) > thresholds
     result: np.ndarray = np.where(is_above, np.nextafter(rounded, np.float32(-np.inf)), rounded)
     return result
+
+
+def _tree_of_shares(tree: Any) -> Tree:
+    shares = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
+    return Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, shares)
 
 
 def _laid_out(tree: Tree, feature_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -191,6 +191,12 @@ class ModelSchema(Schema):
     features = fields.List(fields.String())
     training = fields.Dict()
     metrics = fields.Dict(metadata={"description": "walk-forward figures of each family"})
+    cost = fields.Dict(
+        allow_none=True, metadata={"description": "walk-forward figures of foretelling whether a move exceeds its cost"}
+    )
+    choices = fields.Dict(
+        metadata={"description": "columns it does not look at, and the trials of cheaper ways on later rows"}
+    )
     role = fields.String(metadata={"description": "champion, challenger, predecessor or retired"})
     since = fields.DateTime(allow_none=True, metadata={"description": "market time at which it got its role"})
     expires_at = fields.DateTime(metadata={"description": "from then on its rows abstain"})

@@ -42,6 +42,6 @@ def test_contributions_push_the_way_the_score_went(market, model):
     rows = market.features[0, -500:].astype(np.float64)
 
     told = model.contributions(rows)
-    raw = model.forest.contributions(rows)
+    raw = model.form.contributions(rows)
 
     assert (told.values * raw.values >= 0.0).all()

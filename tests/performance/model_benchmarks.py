@@ -17,7 +17,16 @@ import numpy as np
 import talib
 
 from data.model_store import ModelStore
-from features.feature_engineering import COLUMNS, SCALE, FeatureState, candle_values, compute_features
+from features.feature_engineering import (
+    COLUMNS,
+    OWN_COLUMNS,
+    SCALE,
+    WARMUP,
+    FeatureState,
+    add_market,
+    candle_values,
+    compute_features,
+)
 from models import families
 from models.calibration import PLATT, Calibration
 from models.forest import STEP_BITS
@@ -26,10 +35,10 @@ from models.panel import Panel
 from models.reference import REFERENCE_ROWS, Reference
 from models.served import ServedModel, content_id
 from models.training import TrainingSettings, train_horizon
-from tests.features.candle_kinds import walk
+from tests.features.candle_kinds import FIRST_MS, MINUTE_MS, walk
 from utils.model_cache import model_cache
 
-SYMBOLS, CANDLES = 500, 500
+SYMBOLS, CANDLES, CLOSES = 500, 500, 50
 TREES, DEPTH, TRAINING_ROWS = 200, 10, 20_000
 FULL_ROWS, FULL_COLUMNS = 50_000, 40
 ROUNDS, ROWS_ALONE = 15, 3_000
@@ -178,19 +187,20 @@ def distance_500_rows():
 
 def candle_to_500():
     """A closed candle of each of 500 symbols up to 500 calibrated probabilities, milliseconds."""
-    tables = [walk(CANDLES + 50, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
-    estimator, model = _market_model(tables)
-    state, indexes = FeatureState(SYMBOLS), np.arange(SYMBOLS)
+    tables = [walk(WARMUP + CLOSES, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
+    panel = _market_panel(tables)
+    estimator, model = _market_model(tables, panel)
+    state, indexes = FeatureState(SYMBOLS, MINUTE_MS), np.arange(SYMBOLS)
     for index, table in enumerate(tables):
-        state.warm(index, table[:CANDLES])
-    closing = np.array([candle_values(table[CANDLES:]) for table in tables])
+        state.warm(index, table[:WARMUP])
+    closing = np.array([candle_values(table[WARMUP:]) for table in tables])
     tails = [np.ascontiguousarray(candle_values(table[-CANDLES:]).T) for table in tables]
 
     spent = []
     for at in range(closing.shape[1]):
-        candles = np.ascontiguousarray(closing[:, at])
+        candles, open_ms = np.ascontiguousarray(closing[:, at]), FIRST_MS + (WARMUP + at) * MINUTE_MS
         started = time.perf_counter()
-        rows = state.step(indexes, candles)
+        rows = state.step(indexes, open_ms, candles)
         scores = model.predict(rows)
         spent.append(time.perf_counter() - started)
     narrow = rows.astype(np.float32)
@@ -200,11 +210,10 @@ def candle_to_500():
             _talib(*tail)
         estimator.predict_proba(narrow)
 
-    history = np.array([compute_features(table)[-1] for table in tables[:20]])
     is_right = (
-        np.array_equal(history, rows[:20])
+        np.array_equal(panel[:, -1], rows)
         and np.isfinite(scores.probability_up).all()
-        and _gate(estimator, model.forest, rows) == "passed"
+        and _gate(estimator, model.form, rows) == "passed"
     )
     return {
         "anchor": f"TA-Lib over {CANDLES} candles, 25 lines, + one scikit-learn batch",
@@ -293,10 +302,19 @@ def _fitted(rows, up, max_depth, trees=TREES):
     return estimator.fit(rows, up).set_params(n_jobs=1)
 
 
-def _market_model(tables):
+def _market_panel(tables):
+    """Return the features of the last candles of all symbols: (symbols, CLOSES, columns)."""
+    panel = np.empty((len(tables), CLOSES + 1, len(COLUMNS)))
+    for index, table in enumerate(tables):
+        panel[index, :, : len(OWN_COLUMNS)] = compute_features(table, MINUTE_MS)[-CLOSES - 1 :]
+    add_market(panel)
+    return panel[:, 1:]
+
+
+def _market_model(tables, panel):
     """Return a forest on the features of generated candles, and the served model around its flat form."""
-    rows = np.concatenate([compute_features(table)[-50:-1] for table in tables]).astype(np.float32)
-    up = np.concatenate([table["close"][-49:] > table["close"][-50:-1] for table in tables])
+    rows = panel[:, :-1].reshape(-1, len(COLUMNS)).astype(np.float32)
+    up = np.concatenate([table["close"][-CLOSES + 1 :] > table["close"][-CLOSES:-1] for table in tables])
     estimator = _fitted(rows[:TRAINING_ROWS], up[:TRAINING_ROWS], DEPTH)
     return estimator, _served(families["random_forest"].flatten(estimator), COLUMNS, SCALE)
 
