@@ -23,6 +23,7 @@ from utils.instance_lock import AlreadyHeldError, InstanceLock
 from utils.shell import Shell
 
 if TYPE_CHECKING:
+    from data.model_store import ModelStore
     from engine.source import Source
 
 logger = logging.getLogger("candela")
@@ -30,9 +31,11 @@ logger = logging.getLogger("candela")
 _COMPILE = """
 from features.feature_engineering import compile_kernels as compile_features
 from models.forest import compile_kernels as compile_forest
+from models.reference import compile_kernels as compile_reference
 
 compile_features()
 compile_forest()
+compile_reference()
 """
 _SIMULATOR_SECONDS = 20.0
 
@@ -144,10 +147,9 @@ class Optimizer:
         self.steps.append(Step("models", cold, warm, found))
 
     def _caches(self, source: "Source") -> None:
-        from data.model_store import ModelStore
         from features.feature_engineering import definition_hash
 
-        store = ModelStore(self._config.SAVED_MODELS_DIR)
+        store = _model_store(self._config)
         served = _served(self._config, source.venue, definition_hash())
 
         def load() -> None:
@@ -172,12 +174,18 @@ def is_needed(config: Config) -> bool:
 
 def _served(config: Config, venue: str, rules: str) -> dict[str, str]:
     """Return the sound model of each horizon that has one, for features made by `rules`."""
-    from data.model_store import ModelStore
     from features.feature_engineering import COLUMNS
 
-    store = ModelStore(config.SAVED_MODELS_DIR)
+    store = _model_store(config)
     newest = {name: store.newest(venue, config.INTERVAL, name, COLUMNS, rules) for name in config.horizons}
     return {name: model for name, model in newest.items() if model is not None}
+
+
+def _model_store(config: Config) -> "ModelStore":
+    from data.model_seal import KEY_FILE
+    from data.model_store import ModelStore
+
+    return ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
 
 
 def _fingerprint(config: Config, venue: str) -> dict[str, Any]:

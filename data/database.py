@@ -15,10 +15,10 @@ from market.errors import ConfigError, SourceUnavailable
 
 metadata = MetaData()  # every store file files its tables here
 
-SCHEMA_VERSION = 4  # written by the writer when all tables exist; readers wait for it
+SCHEMA_VERSION = 5  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
 _WITHOUT_CHECKSUMS = 1  # the version whose candles had none
-_WITH_REGIMES = 4  # the version whose sums of skill know regimes; older ones are made anew from the ledger
+_WITH_REGIMES = 5  # the version whose sums of skill know regimes; older ones are made anew from the ledger
 _WRITES = "writes"
 _WORDS = {
     "SQLITE_FULL": "the disk is full",

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Engine, Index, Table, select
 
 from data.candle_store import CandleStore
 from data.database import metadata, transaction
-from data.ledger_pages import ledger_page
+from data.ledger_pages import newest_first, page_of
 from data.ledger_rows import MADE, Row, RowForm
 from data.ledger_tables import predictions
 from data.ledger_writing import advance, settle, version_of
@@ -118,7 +118,12 @@ class ForeignStore:
         self, *, limit: int = 100, cursor: str | None = None, **wanted: str | None
     ) -> tuple[list[Row], str | None]:
         """Return rows, newest first, and the cursor of the page after them or None (`PredictionStore.ledger`)."""
-        return ledger_page(self._engine, foreign_signals, self._rows, self._interval, wanted, limit, cursor)
+        words = {name: value for name, value in wanted.items() if value is not None}
+        before = None if cursor is None else self._rows.place(cursor)
+        query = newest_first(foreign_signals, self._interval, words, before).limit(limit + 1)
+        with self._engine.connect() as connection:
+            rows = [self._rows.shown(row) for row in connection.execute(query).mappings()]
+        return page_of(rows, limit, self._rows)
 
     def row(self, id_: str) -> Row | None:
         """Return one row; what its maker saw is not known, so it has no inputs."""

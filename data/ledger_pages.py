@@ -1,8 +1,9 @@
-"""Read a ledger a page at a time, newest first, with a cursor that rows arriving meanwhile do not shift."""
+"""A page of a ledger, newest first, with a cursor that rows arriving meanwhile do not shift."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Engine, Table, select, tuple_
+from sqlalchemy import Select, Table, select, tuple_
 
 from data.ledger_rows import Row, RowForm
 from market.intervals import interval_ms
@@ -10,32 +11,22 @@ from market.intervals import interval_ms
 FILTERS = ("symbol", "horizon", "model", "origin", "state")
 
 
-def ledger_page(
-    engine: Engine,
-    table: Table,
-    form: RowForm,
-    interval: str,
-    wanted: Mapping[str, str | None],
-    limit: int,
-    cursor: str | None,
-) -> tuple[list[Row], str | None]:
-    """Return rows of `table` by (made_at, id), newest first, and the cursor of the page after them or None.
+def newest_first(
+    table: Table, interval: str, wanted: Mapping[str, str], before: tuple[int, int] | None = None
+) -> Select[Any]:
+    """Return the query for the rows of `table` with the wanted words, by (made_at, id), newest first.
 
-    `wanted`: the value of each of `FILTERS` that matters. DataError when the cursor is none of ours.
+    `before`: made_ms and number of the row that ended the page before (`RowForm.place`).
     """
     c = table.c
     # Of one symbol the order of the candles is that of the rows, and the index of the key has it.
-    is_of_symbol = wanted.get("symbol") is not None
-    moment, shift_ms = (c.candle_open_ms, interval_ms(interval)) if is_of_symbol else (c.made_ms, 0)
-    query = select(table).where(c.interval == interval).order_by(moment.desc(), c.seq.desc())
-    for name in FILTERS:
-        if wanted.get(name) is not None:
-            query = query.where(c[name] == wanted[name])
-    if cursor is not None:
-        made_ms, seq = form.place(cursor)
-        query = query.where(tuple_(moment, c.seq) < (made_ms - shift_ms, seq))
-    with engine.connect() as connection:
-        rows = [form.shown(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
-    if len(rows) <= limit:
-        return rows, None
-    return rows[:limit], form.cursor(rows[limit - 1])
+    moment, shift_ms = (c.candle_open_ms, interval_ms(interval)) if "symbol" in wanted else (c.made_ms, 0)
+    query = select(table).where(c.interval == interval, *(c[name] == value for name, value in wanted.items()))
+    if before is not None:
+        query = query.where(tuple_(moment, c.seq) < (before[0] - shift_ms, before[1]))
+    return query.order_by(moment.desc(), c.seq.desc())
+
+
+def page_of(rows: list[Row], limit: int, form: RowForm) -> tuple[list[Row], str | None]:
+    """Return the first `limit` rows, and the cursor of those behind them or None where there is nothing more."""
+    return (rows, None) if len(rows) <= limit else (rows[:limit], form.cursor(rows[limit - 1]))

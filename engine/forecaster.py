@@ -23,8 +23,8 @@ from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
-# The history a symbol's state is made from: enough to be warm, and as much again for a repair in between.
-WARM_CANDLES = 2 * WARMUP
+# The history a symbol's state is made from: enough to be warm at the candles the market is still asked about.
+WARM_CANDLES = WARMUP + 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,19 @@ class Rows:
 
 
 class FeatureBoard:
-    """The feature state of every symbol, fed one closed candle at a time."""
+    """The feature state of every symbol, fed one closed candle at a time.
+
+    A row knows its own candle, and the market as it was one candle before (`features.market_context`): of that candle,
+    what has come by now. A candle that is more than an interval late is missing there.
+    """
 
     def __init__(self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int) -> None:
         """Warm every symbol's state from the newest candles of the store."""
-        self._index = {symbol: index for index, symbol in enumerate(symbols)}
+        # In the order of a training's panel, so that sums over the market give the same bits.
+        self._index = {symbol: index for index, symbol in enumerate(sorted(symbols))}
         self._store = candle_store
         self._interval_ms = interval_ms
-        self._state = FeatureState(len(symbols))
+        self._state = FeatureState(len(symbols), interval_ms)
         self._newest = np.zeros(len(symbols), dtype=np.int64)
         self._holes: dict[str, int] = {}
         for symbol in symbols:
@@ -95,7 +100,7 @@ class FeatureBoard:
         indexes = np.fromiter(fresh, dtype=np.int64)
         taken = list(fresh.values())
         values = np.array([candle.values[1:] for candle in taken])
-        rows = self._state.step(indexes, values)
+        rows = self._state.step(indexes, taken[0].open_ms, values)
         self._newest[indexes] = taken[0].open_ms
         return Rows(taken, rows, [self._reason(candle.symbol) for candle in taken])
 
@@ -183,7 +188,7 @@ class Span:
     horizon: Horizon
 
 
-Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
+Figures = tuple[float, float, float, float, float]  # probability up, expected return, low, high in bps, strangeness
 
 
 def all_figures(scores: Scores) -> list[Figures | None]:
@@ -214,9 +219,11 @@ def prediction_of(
         verdict = decide(figures[1], case.cost_bps)
         if made_ms >= served.expires_ms:
             verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
+        elif figures[4] > 1.0:
+            verdict, reason = Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION
         elif verdict is Verdict.ABSTAIN:
             reason = Reason.COST
-    probability, expected, low, high = figures or (None, None, None, None)
+    probability, expected, low, high, _ = figures or (None, None, None, None, None)
     return Prediction(
         symbol=case.symbol,
         interval=span.interval,

@@ -18,8 +18,8 @@ from data.database import open_database
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.trainer import MAX_REPLAYED_SHARE, ROWS_A_FIT, THREADS, build_panel
 from market.errors import ConfigError, MarketError
-from models.fitting import TrainingSettings
 from models.panel import Panel
+from models.training import TrainingSettings
 from utils.file_operations import write_atomically
 from utils.logs import set_up_logging
 from utils.processes import lower_priority

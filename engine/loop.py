@@ -1,7 +1,7 @@
 """The heart: closed candles in, durable predictions out."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from data.slots import Slot
 from data.width_store import WidthStore
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
+from market.predictions import Prediction
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
 
@@ -29,6 +30,9 @@ class Feed(Protocol):
     def slots(self) -> Iterator[Slot]:
         """Yield what closed since the last look; empty slots keep the loop awake."""
         ...
+
+
+Follower = Callable[[Rows, Sequence[Prediction]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,9 @@ class Loop:
         patience: Patience,
         market_ms: Callable[[], int],
         interval_ms: int,
+        followers: Sequence[Follower] = (),
     ) -> None:
-        """Run on `feed`; `market_ms` tells the exchange's time."""
+        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear, in a pause, what was published."""
         self._feed = feed
         self._stores = stores
         self._board = board
@@ -64,6 +69,8 @@ class Loop:
         self._patience = patience
         self._market_ms = market_ms
         self._interval_ms = interval_ms
+        self._followers = followers
+        self._untold: list[tuple[Rows, list[Prediction]]] = []
         self.version = stores.predictions.version()
         self._unsettled = 0  # slots whose candles and predictions wait for their place in the tables
         self._newest_close_ms = 0
@@ -101,12 +108,23 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
+        if published.told:
+            self._untold.append((rows, predictions))
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
         self._patience.until_done(self._stores.candles.settle)
         self._score(stopped)
+        self._tell()
         self._unsettled = 0
+
+    @performance_monitor.timed("follow")
+    def _tell(self) -> None:
+        """Let the followers take in what was published since the last pause."""
+        for rows, predictions in self._untold:
+            for follow in self._followers:
+                follow(rows, predictions)
+        self._untold.clear()
 
     @performance_monitor.timed("score")
     def _score(self, stopped: Collection[str]) -> None:

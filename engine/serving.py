@@ -1,92 +1,203 @@
-"""Which model serves each horizon, and when the next training is due."""
+"""Which model serves each horizon, when the next training is due, and what a person asks for on the models page."""
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Engine
 
 from config import Config
+from data.champion_store import MODEL_LIFE_MS, ChampionStore
+from data.drift_store import DriftStore
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
-from engine.forecaster import ServedHorizon
-from engine.source import Source, house_environment, trainer_command
+from data.shadow_store import ShadowStore
+from engine.champions import Champions
+from engine.contest import trial_ms
+from engine.drift import DriftWatch
+from engine.forecaster import Rows, ServedHorizon
+from engine.history import training_span
+from engine.shadow import Shadow
+from engine.source import Source, house_environment, leaks_command, trainer_command
 from engine.training_job import Progress, TrainingJob
-from features.feature_engineering import COLUMNS, definition_hash
-from market.errors import ModelError
+from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
+from market.predictions import Prediction
 from models.scores import Scores
+from utils.mailbox import LETTERS_FOLDER, Letter, Mailbox
 from utils.model_utils import BatchPredictor
 
 logger = logging.getLogger(__name__)
 
-MODEL_LIFE_MS = 7 * DAY_MS  # market time after which a model that was not trained again abstains
 RETRAIN_AFTER_MS = DAY_MS
+LATE_AFTER_MS = DAY_MS // 2  # a refresh that long overdue is told on every page
 RETRY_AFTER_MS = HOUR_MS  # while there is no model at all
-REFRESH_SECONDS = 30.0  # between two looks whether the files of the serving models are still sound
+REFRESH_SECONDS = 30.0  # between two looks at the files and at who has earned what
 
 
 class Serving:
-    """The newest sound model of each horizon, loaded through the model cache, and the training that renews them."""
+    """The models that speak, those in their shadow, and the training that renews them."""
 
-    def __init__(self, config: Config, source: Source) -> None:
-        """Look for models of `source` in SAVED_MODELS_DIR at the first `refresh`."""
+    def __init__(self, config: Config, source: Source, engine: Engine) -> None:
+        """Look for models of `source` in SAVED_MODELS_DIR at the first `refresh`; roles lie in the database."""
         self._config = config
         self._source = source
-        self._store = ModelStore(config.SAVED_MODELS_DIR)
-        self._job: TrainingJob | None = None
-        self._trained_ms: dict[str, int] = {}
-        self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
+        self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
+        self.load = self._store.cached
+        self.predictor = BatchPredictor[Scores](self.load, config.BATCH_SIZE)
+        self._shadow = Shadow(ShadowStore(engine, config.INTERVAL), self.predictor)
+        self._drift = DriftWatch(DriftStore(engine, config.INTERVAL), self._store)
+        roles = ChampionStore(engine, config.INTERVAL)
+        self._champions = Champions(
+            roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
+        )
+        self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
+        self._leaks = TrainingJob(config.INSTANCE_DIR, house_environment(), f"{source.venue}.leaks.json")
+        self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
+        self._failed: set[str] = set()  # horizons whose last training left no new model
+        self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
         self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0
         self.note: str | None = None
+        self._alarms: list[str] = []
 
-    def refresh(self) -> None:
-        """Serve the newest sound model of each horizon from now on; where there is none, the one that serves stays."""
+    def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
+        """Ask the models in the shadow about what was just published, and count what all of them saw."""
+        self._shadow.follow(rows, predictions)
+        self._drift.follow(rows, self._champions.roles)
+
+    def refresh(self, market_ms: int) -> None:
+        """Let the champion of each horizon serve from now on; where none can be loaded, the one that serves stays."""
         self._refresh_at_s = time.monotonic() + REFRESH_SECONDS
+        self._champions.review(market_ms)
         served = dict(self.served)
-        for name in self._config.horizons:
-            newest = self._store.newest(self._source.venue, self._config.INTERVAL, name, COLUMNS, definition_hash())
-            if newest is None or (name in served and served[name].model == newest):
-                continue
+        for name, roles in self._champions.roles.items():
+            champion = roles.champion.model if roles.champion else None
+            if champion not in self._champions.cuts[name] or (name in served and served[name].model == champion):
+                continue  # its files are not sound or for other features, or it serves already
             try:
-                cut_ms, coverage = self._store.cut_ms(newest), self._store.coverage(newest)
+                facts = self._store.facts(champion)
                 if self._config.ENABLE_MODEL_PRELOADING:
-                    self._store.cached(newest)
+                    self._store.cached(champion)
             except ModelError as error:
-                logger.warning("model refused model=%s reason=%s", newest, error)
+                logger.warning("model refused model=%s reason=%s", champion, error)
                 continue
-            logger.info("model serves horizon=%s model=%s", name, newest)
-            self._trained_ms[name] = cut_ms
-            served[name] = ServedHorizon(newest, coverage, cut_ms + MODEL_LIFE_MS)
+            logger.info("model serves horizon=%s model=%s", name, champion)
+            served[name] = ServedHorizon(champion, float(facts["coverage"]), int(facts["cut_ms"]) + MODEL_LIFE_MS)
         self.served = served
+        self._alarms = self._find_alarms(market_ms)
 
     def tend(self, market_ms: int) -> None:
-        """Start a training when one is due, and take over what a finished one left."""
+        """Do what was asked for, start a training when one is due, and take over what a finished one left."""
+        for letter in self._mailbox.take():
+            try:
+                self._obey(letter, market_ms)
+            except SourceUnavailable as error:
+                logger.warning("order not done order=%r reason=%s", letter.get("order"), error)
+        self._shadow.tend(market_ms)
+        self._drift.tend(market_ms)
         if time.monotonic() >= self._refresh_at_s:
-            self.refresh()
-        if self._job is not None and self._job.is_running:
-            if self._job.poll(self.refresh):
-                if self._job.has_crashed:
-                    self._attempted_ms = None
-                self.note = self._job.failure and f"not every horizon has a model: {self._job.failure}"
-            return
-        if self._is_due(market_ms):
-            if self._job is None:
-                self._job = TrainingJob(self._config.INSTANCE_DIR / "run", house_environment())
-            if self._job.start(trainer_command(self._source, market_ms)):
-                self._attempted_ms = market_ms
+            self.refresh(market_ms)
+        self._leaks.poll(lambda: None)
+        if self._job.is_running:
+            if self._job.poll(lambda: self.refresh(market_ms)):
+                self._note_end(market_ms)
+        elif due := self._due(market_ms):
+            self._train(due, market_ms)
 
     def training(self) -> Progress | None:
         """Return how far the training is that goes on, or None."""
-        return self._job.progress() if self._job else None
+        progress = self._job.progress()
+        return progress and {**progress, "horizons": list(self._asked)}
+
+    def described(self) -> dict[str, Any]:
+        """Return what the pages should know: alarms, and of each loaded model how long that took and its size."""
+        leaks = self._leaks.progress()
+        return {
+            "alarms": self._alarms,
+            "loads": {name: asdict(load) for name, load in dict(self._store.loads).items()},
+            "leaks": leaks,
+            "leaks_failure": self._leaks.failure,
+        }
 
     def stop(self) -> None:
-        """End a training that goes on."""
-        if self._job is not None:
-            self._job.stop()
+        """End what goes on, and keep what was counted."""
+        self._job.stop()
+        self._leaks.stop()
+        self._drift.stop()
 
-    def _is_due(self, market_ms: int) -> bool:
-        """Return whether a horizon wants a new model; one that had too little history is not tried again at once."""
+    def _obey(self, letter: Letter, market_ms: int) -> None:
+        """Do what a person asks for; what cannot be done is written down with the reason."""
+        order, model = letter.get("order"), letter.get("model", "")
+        if order == "cancel":
+            self._job.cancel()
+        elif order == "retrain":
+            horizons = [name for name in self._oldest_first() if letter.get("horizon") in (name, "all")]
+            if not horizons or not self._train(horizons, market_ms):
+                self._champions.refuse("", "no training was started: one goes on, or failed a moment ago", market_ms)
+        elif order == "leaks":
+            if not self._leaks.start(leaks_command(self._source)):
+                self._champions.refuse("", "the leak tests run already, or failed a moment ago", market_ms)
+        elif order == "promote":
+            reason = self._champions.promote(model, market_ms)
+            if reason is not None:
+                self._champions.refuse(model, reason, market_ms)
+            self.refresh(market_ms)
+        else:
+            logger.warning("order not understood order=%r", str(order)[:40])
+
+    def _train(self, horizons: Sequence[str], market_ms: int) -> bool:
+        if not self._job.start(trainer_command(self._source, market_ms, horizons)):
+            return False
+        self._attempted_ms, self._asked = market_ms, tuple(horizons)
+        return True
+
+    def _note_end(self, market_ms: int) -> None:
+        """Remember how the training ended."""
+        job, attempted_ms = self._job, self._attempted_ms or 0
+        if job.has_crashed:
+            self._attempted_ms = None
+        self.note = job.failure and f"not every horizon has a model: {job.failure}"
+        if not job.was_cancelled:
+            cut_ms = training_span(self._config, attempted_ms).cut_ms
+            missed = {name for name in self._asked if self._newest_ms(name) < cut_ms}
+            self._failed = (self._failed - set(self._asked)) | missed
+        self._alarms = self._find_alarms(market_ms)
+
+    def _newest_ms(self, horizon: str) -> int:
+        return max(self._champions.cuts.get(horizon, {}).values(), default=0)
+
+    def _oldest_first(self) -> list[str]:
+        return sorted(self._config.horizons, key=self._newest_ms)
+
+    def _wanted_ms(self, horizon: str) -> int:
+        """Return when the next training of a horizon is due: a day after the last, and not while one is on trial."""
+        roles = self._champions.roles.get(horizon)
+        due_ms = self._newest_ms(horizon) + RETRAIN_AFTER_MS
+        if roles is None or roles.challenger is None:
+            return due_ms
+        return max(due_ms, roles.challenger.since_ms + trial_ms(self._config.horizon_ms[horizon]))
+
+    def _due(self, market_ms: int) -> list[str]:
+        """Return the horizons that want a new model, oldest first; one that had too little history waits a while."""
         pause_ms = RETRAIN_AFTER_MS if self.served else RETRY_AFTER_MS
         if self._attempted_ms is not None and market_ms - self._attempted_ms < pause_ms:
-            return False
-        return any(market_ms - self._trained_ms.get(name, 0) >= RETRAIN_AFTER_MS for name in self._config.horizons)
+            return []
+        return [name for name in self._oldest_first() if market_ms >= self._wanted_ms(name)]
+
+    def _find_alarms(self, market_ms: int) -> list[str]:
+        """Return what a person should know about horizons that have a model, in sentences."""
+        found = []
+        for name, served in self.served.items():
+            late_ms = market_ms - self._wanted_ms(name)
+            if market_ms >= served.expires_ms:
+                found.append(f"The model of {name} has expired, so its rows abstain.")
+            elif name in self._failed:
+                reason = self._job.failure or "it left no new model"
+                found.append(f"The last training of {name} failed: {reason}.")
+            elif late_ms >= LATE_AFTER_MS:
+                found.append(f"The refresh of the model of {name} is {late_ms // HOUR_MS} h late.")
+        return found

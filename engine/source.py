@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +88,25 @@ def engine_command(source: Source) -> list[str]:
     return [*command, "--rest-url", source.rest_url, "--stream-url", source.stream_url, "--speed", f"{source.speed:g}"]
 
 
-def trainer_command(source: Source, market_ms: int) -> list[str]:
-    """Return the command that trains on what is known of `source` at market time `market_ms`."""
+def trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()) -> list[str]:
+    """Return the command that trains on what is known of `source` at market time `market_ms`.
+
+    `horizons` are trained in this order; none: all.
+    """
     command = [sys.executable, "-m", "engine.trainer", "--market", source.market, "--venue", source.venue]
-    return [*command, "--market-ms", str(market_ms)]
+    chosen = ["--horizons", ",".join(horizons)] if horizons else []
+    return [*command, "--market-ms", str(market_ms), *chosen]
+
+
+def leaks_command(source: Source) -> list[str]:
+    """Return the command that runs the leak tests on what is stored of `source`; its report is a file."""
+    return [sys.executable, "-m", "engine.leaks", "--venue", source.venue]
+
+
+def sealer_command(source: Source, before_ms: int) -> list[str]:
+    """Return the command that seals the months of `source` that end before that moment of the market."""
+    command = [sys.executable, "-m", "engine.sealer", "--venue", source.venue]
+    return [*command, "--before-ms", str(before_ms)]
 
 
 def choose_source(config: Config, say: Callable[[str], None]) -> Source:

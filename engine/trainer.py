@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +13,26 @@ import numpy as np
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
 from data.candle_tables import CandleTables
+from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
+from data.drift import spread_of
+from data.fit_shelf import FitShelf
 from data.ledger_inputs import Inputs
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
 from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
-from engine.serving import MODEL_LIFE_MS
 from engine.training_job import PROGRESS_FILE
-from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
+from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
-from models.fitting import TrainingSettings
+from models.fit_memory import FitMemory
 from models.panel import Panel
-from models.training import TrainedHorizon, train_horizon
+from models.training import TrainedHorizon, TrainingSettings, train_horizon
 from utils.file_operations import write_atomically
 from utils.logs import set_up_logging
 from utils.processes import lower_priority
@@ -39,6 +43,7 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
+HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -50,24 +55,30 @@ class Progress:
         self._path = path
         self._total = total
         self._done = 0
+        self._text = ""
         self._started_s = time.monotonic()
         self.failures: list[str] = []
 
     def step(self, text: str) -> None:
         """Begin the next step."""
-        self._write(text)
+        self._text = text
+        self._write(text, self._done)
         self._done += 1
+
+    def part(self, done: int, total: int) -> None:
+        """Tell how much of the step that goes on is done."""
+        self._write(self._text, self._done - 1 + done / total)
 
     def end(self) -> None:
         """Tell that all steps are done, and what failed on the way."""
-        self._write("done")
+        self._write("done", self._done)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, done: float) -> None:
         passed_s = time.monotonic() - self._started_s
-        eta_s = passed_s / self._done * (self._total - self._done) if self._done else None
+        eta_s = passed_s / done * (self._total - done) if done else None
         state = {
             "step": text,
-            "done": self._done,
+            "done": round(done, 2),
             "total": self._total,
             "eta_s": None if eta_s is None else round(eta_s, 1),
             "failure": "; ".join(self.failures) or None,
@@ -78,8 +89,8 @@ class Progress:
 class Training:
     """One training of all horizons of one market."""
 
-    def __init__(self, config: Config, market: str, venue: str, market_ms: int) -> None:
-        """Train on what the database of `venue` holds up to market time `market_ms`."""
+    def __init__(self, config: Config, market: str, venue: str, market_ms: int, horizons: Sequence[str] = ()) -> None:
+        """Train on what the database of `venue` holds up to market time `market_ms`; `horizons` in turn, or all."""
         self._config = config
         self._venue = venue
         self._span = training_span(config, market_ms)
@@ -88,8 +99,10 @@ class Training:
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
         self._widths = WidthStore(engine, config.INTERVAL)
-        self._models = ModelStore(config.SAVED_MODELS_DIR)
-        self._horizons = [Horizon(name, length) for name, length in config.horizon_ms.items()]
+        self._models = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
+        self._horizons = [Horizon(name, config.horizon_ms[name]) for name in horizons or config.horizons]
+        roles = ChampionStore(engine, config.INTERVAL).roles().values()
+        self._wanted = {model for one in roles for model in one.models()}
         self._progress = Progress(config.INSTANCE_DIR / "run" / PROGRESS_FILE, len(self._horizons) + 3)
 
     def run(self) -> list[str]:
@@ -97,11 +110,12 @@ class Training:
         self._progress.step("computing features")
         panel = build_panel(self._config, self._candles, self._span)
         replay_candles = self._replay_candles(panel)
+        memory = FitMemory(panel, FitShelf(self._config.INSTANCE_DIR / "fits"))
         trained = []
         for horizon in self._horizons:
             self._progress.step(f"training {horizon.name}")
             try:
-                trained.append((horizon, self._train(panel, horizon, replay_candles)))
+                trained.append((horizon, self._train(panel, horizon, replay_candles, memory)))
             except ModelError as error:
                 logger.warning("horizon not trained horizon=%s reason=%s", horizon.name, error)
                 self._progress.failures.append(str(error))
@@ -112,17 +126,27 @@ class Training:
         self._progress.end()
         return self._progress.failures
 
-    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
+    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
-        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings)
-        self._models.save(trained, self._venue, (self._span.start_ms, self._span.cut_ms), definition_hash())
+        settings = TrainingSettings(
+            replay_candles=replay_candles,
+            max_rows=ROWS_A_FIT,
+            threads=THREADS,
+            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
+            cost_bps=self._config.cost_bps,
+        )
+        trained = train_horizon(
+            panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
+        )
+        span = (self._span.start_ms, self._span.cut_ms)
+        spread = spread_of(_seen_in_training(panel, trained.training_ms))
+        self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)
         return trained
 
     def _replay_candles(self, panel: Panel) -> int:
         """Return for how many of the last candles walk-forward predictions are wanted."""
         length = len(panel.open_ms)
-        affordable = REPLAYED_ROWS // max(1, len(panel.symbols) * len(self._horizons))
+        affordable = REPLAYED_ROWS // max(1, len(panel.symbols) * len(self._config.horizons))
         return min(length, max(MIN_REPLAYED_CANDLES, min(affordable, int(length * MAX_REPLAYED_SHARE))))
 
     def _replay(self, panel: Panel, trained: dict[Horizon, TrainedHorizon], replay_candles: int) -> None:
@@ -169,8 +193,9 @@ class Training:
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
     """Return the features and closes of every symbol of the store on the span's grid."""
     length_ms = config.interval_ms
-    grid = np.arange(span.start_ms, span.cut_ms, length_ms)
-    processor = DataProcessor(config.MAX_CACHE_SIZE)
+    first_ms = span.start_ms - length_ms  # a row is told of the market one candle before
+    grid = np.arange(first_ms, span.cut_ms, length_ms)
+    processor = DataProcessor(cache_size=1)  # every stretch is asked for once
     tables = {}
     for symbol in sorted(store.newest()):
         candles = store.load(symbol, span.start_ms - warm_up_ms(config), span.cut_ms)
@@ -180,20 +205,28 @@ def build_panel(config: Config, store: CandleStore | CandleTables, span: Trainin
     close = np.full((len(tables), len(grid)), np.nan)
     for index, candles in enumerate(tables.values()):
         rows = _warm_rows(candles, length_ms, processor)
-        inside = candles["open_ms"] >= span.start_ms
-        places = (candles["open_ms"][inside] - span.start_ms) // length_ms
-        features[index, places] = rows[inside]
+        inside = candles["open_ms"] >= first_ms
+        places = (candles["open_ms"][inside] - first_ms) // length_ms
+        features[index, places, : len(OWN_COLUMNS)] = rows[inside]
         close[index, places] = candles["close"][inside]
-    return Panel(tuple(tables), COLUMNS, SCALE, grid, features, close)
+    add_market(features)
+    return Panel(tuple(tables), COLUMNS, SCALE, grid[1:], features[:, 1:], close[:, 1:])
+
+
+def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
+    """Return the features (n, F) of the span a model was fitted to, of all symbols."""
+    first, last = np.searchsorted(panel.open_ms, span_ms)
+    rows: np.ndarray = panel.features[:, first : last + 1].reshape(-1, len(panel.columns))
+    return rows
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:
-    """Return the features of each candle; nan until a stretch without a hole is warm, as in the live loop."""
+    """Return the own columns of each candle; nan until a stretch without a hole is warm, as in the live loop."""
     breaks = np.flatnonzero(np.diff(candles["open_ms"]) != length_ms) + 1
     parts = []
     for stretch in np.split(candles, breaks):
-        rows = processor.features(stretch).copy()
-        rows[: WARMUP - 1] = np.nan
+        rows = processor.features(stretch, length_ms).copy()
+        rows[: OWN_WARMUP - 1] = np.nan
         parts.append(rows)
     return np.concatenate(parts)
 
@@ -212,11 +245,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--market", required=True, choices=("binance", "simulated"))
     parser.add_argument("--venue", required=True, help="names the database in INSTANCE_DIR")
     parser.add_argument("--market-ms", required=True, type=int, help="the exchange's time now, in milliseconds")
+    parser.add_argument("--horizons", help="comma list, trained in this order; all by default")
     options = parser.parse_args(arguments)
     config = config_or_exit()
+    horizons = options.horizons.split(",") if options.horizons else []
+    if unknown := set(horizons) - set(config.horizons):
+        parser.error(f"--horizons names {', '.join(sorted(unknown))}; HORIZONS has {', '.join(config.horizons)}")
     set_up_logging(config.LOG_LEVEL, is_json=False)
     lower_priority()
-    Training(config, options.market, options.venue, options.market_ms).run()
+    Training(config, options.market, options.venue, options.market_ms, horizons).run()
     return 0
 
 

@@ -1,23 +1,39 @@
 """Write files so that a kill at any moment leaves the old one or the new one, never half of one."""
 
+import errno
 import hashlib
+import io
 import itertools
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _SUFFIX = ".tmp"
 _counter = itertools.count()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Replace `path` by `data`, durably; readers see the old content until the new one is whole.
+
+    `mode`: who may read and write the file, less what the umask forbids; it is so from the first byte on.
+    """
+    with atomic_file(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Hand out an empty file that takes the place of `path`, durably, when the body ends without an error.
 
     The temporary lies in the same folder under a hidden name that carries this process's id.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_counter)}{_SUFFIX}"
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -36,6 +52,16 @@ def sweep_temporaries(folder: Path) -> int:
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def open_plain(path: Path) -> io.BufferedReader:
+    """Open a file to read it; OSError when it is a link, a folder, a pipe or anything else that is no plain file."""
+    # Without O_NONBLOCK the opening of a pipe waits for a writer who may never come.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def sha256_of(path: Path) -> str:

@@ -55,6 +55,23 @@ class Training(msgspec.Struct, frozen=True):
     done: float | None = None
     total: float | None = None
     eta_s: float | None = None
+    horizons: tuple[str, ...] = ()
+
+
+class Load(msgspec.Struct, frozen=True):
+    """How long a model took to load, and how large it is in memory."""
+
+    load_ms: float
+    bytes: int
+
+
+class Models(msgspec.Struct, frozen=True):
+    """What the engine says of its models beyond what lies in the database."""
+
+    alarms: tuple[str, ...] = ()
+    loads: dict[str, Load] = {}
+    leaks: Training | None = None  # the leak tests that run
+    leaks_failure: str | None = None
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -111,6 +128,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     feed: Feed = Feed()
     symbols: tuple[SymbolState, ...] = ()
     training: Training | None = None
+    models: Models = Models()
     performance: Performance = Performance()
     note: str | None = None
     fault: Fault | None = None

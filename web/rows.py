@@ -50,8 +50,34 @@ def _field(name: str) -> fields.Field[Any]:
 _prediction = {name: _field(name) for name in FIELDS}
 _inputs = fields.Dict(fields.String(), fields.Float(allow_none=True), metadata={"description": "what the model saw"})
 
+
+class ContributionSchema(Schema):
+    """How far one feature moved a probability."""
+
+    feature = fields.String()
+    name = fields.String(metadata={"description": "the feature in plain words"})
+    value = fields.Float(allow_none=True)
+    contribution = fields.Float(metadata={"description": "of the probability, signed"})
+
+
+class CaseSchema(Schema):
+    """One past case the model has learnt from, and what became of it."""
+
+    symbol = fields.String()
+    candle_open_time = fields.DateTime()
+    return_bps = fields.Float(metadata={"description": "over the horizon that followed"})
+
+
+_explained: dict[str, fields.Field[Any]] = {
+    "base_probability": fields.Float(allow_none=True, metadata={"description": "what the contributions start from"}),
+    "contributions": fields.List(fields.Nested(ContributionSchema), metadata={"description": "the largest, live rows"}),
+    "other_contributions": fields.Float(allow_none=True, metadata={"description": "all other features together"}),
+    "strangeness": fields.Float(allow_none=True, metadata={"description": "beyond 1: out of distribution"}),
+    "nearest_cases": fields.List(fields.Nested(CaseSchema), metadata={"description": "most similar first"}),
+}
+
 PredictionSchema = Schema.from_dict(_prediction, name="PredictionSchema")
-LedgerRowSchema = Schema.from_dict({**_prediction, "inputs": _inputs}, name="LedgerRowSchema")
+LedgerRowSchema = Schema.from_dict({**_prediction, "inputs": _inputs, **_explained}, name="LedgerRowSchema")
 
 
 class CandleSchema(Schema):
@@ -165,3 +191,22 @@ class ModelSchema(Schema):
     features = fields.List(fields.String())
     training = fields.Dict()
     metrics = fields.Dict(metadata={"description": "walk-forward figures of each family"})
+    cost = fields.Dict(
+        allow_none=True, metadata={"description": "walk-forward figures of foretelling whether a move exceeds its cost"}
+    )
+    choices = fields.Dict(
+        metadata={"description": "columns it does not look at, and the trials of cheaper ways on later rows"}
+    )
+    role = fields.String(metadata={"description": "champion, challenger, predecessor or retired"})
+    since = fields.DateTime(allow_none=True, metadata={"description": "market time at which it got its role"})
+    expires_at = fields.DateTime(metadata={"description": "from then on its rows abstain"})
+    compared = fields.Dict(
+        metadata={
+            "description": "paired with the champion on the same live rows: share by which its Brier score is lower"
+        }
+    )
+    scores = fields.Dict(metadata={"description": "its rows in the ledger, by origin"})
+    drift = fields.Dict(metadata={"description": "population stability index of each feature over seven days"})
+    size_bytes = fields.Integer()
+    load_ms = fields.Float(allow_none=True)
+    memory_bytes = fields.Integer(allow_none=True)

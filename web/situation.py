@@ -85,7 +85,7 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
         text = "Newest states only until it has caught up; no closed candle is lost."
         return Notice(f"The feed is behind by {beat.feed.lag_s:.1f} s.", text, None)
     if state == "live":
-        return None
+        return _alarm(beat)
     if state == "connecting":
         started_s = None if beat.started_mono_s is None else max(0.0, mono_s - beat.started_mono_s)
         return Notice(
@@ -96,3 +96,13 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
     if state == "down":
         return Notice(f"{name} is offline: neither REST nor the stream answers.", f"Reconnecting. {after}", silent_s)
     return Notice("The feed is stale.", f"Reconnecting. {after}", silent_s)
+
+
+def _alarm(beat: Heartbeat) -> Notice | None:
+    """Return what is wrong with a model, when nothing worse is."""
+    if not beat.models.alarms:
+        return None
+    more = len(beat.models.alarms) - 1
+    text = "The model before it serves until it is a week old, then its rows abstain. It is tried again by itself."
+    others = f" {more} more on the page of the models." if more else ""
+    return Notice(beat.models.alarms[0], f"{text}{others}", None, is_fault=True)

@@ -11,8 +11,7 @@ from data.skill_store import SkillStore
 from engine.history import training_span
 from engine.trainer import Training
 from market.intervals import HOUR_MS
-from models.fitting import TrainingSettings
-from models.training import train_horizon
+from models.training import TrainingSettings, train_horizon
 from tests.backtesting.conftest import CONFIG
 
 

@@ -9,6 +9,7 @@ import pytest
 from data.candle_store import CandleStore
 from data.database import SCHEMA_VERSION, open_database
 from data.ledger_inputs import Inputs
+from data.ledger_sealing import seal_rows
 from data.prediction_store import PredictionStore
 from data.regimes import FEATURES, REGIMES, regimes_of, week_of
 from data.skill import independent_parts
@@ -150,14 +151,17 @@ def test_parts_of_one_symbol_carry_its_name(engine):
     assert {item["symbol"] for item in skills(engine, by="week")} == {None}
 
 
-def test_a_database_of_an_older_version_gets_the_same_sums_from_its_ledger(engine, tmp_path):
+@pytest.mark.parametrize("is_old", [False, True], ids=["rows", "blocks"])
+def test_a_database_of_an_older_version_gets_the_same_sums_from_its_ledger(engine, tmp_path, is_old):
+    moved = sum(seal_rows(engine, "5m", START + CANDLES_KEPT * STEP)) if is_old else 0
+    assert moved == (2_000 if is_old else 0)
     before = {by: skills(engine, by=by) for by in (None, "week", "regime", "model")}
     with engine.connect() as connection:
         for table in ("regime_blocks", "part_bins", "skill_blocks", "calibration_bins"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("CREATE TABLE skill_blocks (symbol TEXT PRIMARY KEY, n FLOAT)")
         connection.exec_driver_sql("CREATE TABLE calibration_bins (symbol TEXT PRIMARY KEY, n FLOAT)")
-        connection.exec_driver_sql("PRAGMA user_version = 3")
+        connection.exec_driver_sql("PRAGMA user_version = 4")
         connection.commit()
     engine.dispose()
 

@@ -61,7 +61,7 @@ def test_live_ranges_are_those_of_a_walk_through_the_same_candles(engine):
     count = 400
     prices = 100.0 * np.exp(np.cumsum(np.random.default_rng(1).normal(0.0, 0.003, count)))
     ledger, store = PredictionStore(engine, "simulated", "5m"), WidthStore(engine, "5m")
-    model = Scores(np.full(1, 0.5), np.zeros(1), np.full(1, -HALF_BPS), np.full(1, HALF_BPS))
+    model = Scores(np.full(1, 0.5), np.zeros(1), np.full(1, -HALF_BPS), np.full(1, HALF_BPS), np.zeros(1))
     highs = []
     for index, price in enumerate(prices.tolist()):  # as the loop does: append, predict, publish, score
         close(engine, index, price)

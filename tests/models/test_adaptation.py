@@ -14,7 +14,7 @@ NORMAL = 1.2816  # half width, in deviations, that holds 80 % of a normal outcom
 
 def ranges(symbols, candles, half_bps=100.0):
     level = np.full((symbols, candles), 0.5)
-    return Scores(level, level * 0.0, level * 0.0 - half_bps, level * 0.0 + half_bps)
+    return Scores(level, level * 0.0, level * 0.0 - half_bps, level * 0.0 + half_bps, level)
 
 
 def overlapping(symbols, candles, seed):

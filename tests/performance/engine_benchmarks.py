@@ -136,7 +136,7 @@ def _save_models(folder):
         model = replace(trained.model, horizon=horizon, horizon_candles=duration_ms(horizon) // STEP_MS)
         answer = float(model.predict(np.array([trained.check_row])).probability_up[0])
         whole = replace(trained, model=replace(model, id=content_id(model)), check_probability=answer)
-        ModelStore(folder).save(whole, "binance", (0, START_MS), definition_hash())
+        ModelStore(folder, folder / "model.key").save(whole, "binance", (0, START_MS), definition_hash())
 
 
 def _wait_until_live(folder, process):

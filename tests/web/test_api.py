@@ -11,6 +11,13 @@ from tests.models.synthetic import synthetic_panel
 
 TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
 API = "/api/v1"
+UNEXPLAINED = {
+    "base_probability": None,
+    "contributions": [],
+    "other_contributions": None,
+    "strangeness": None,
+    "nearest_cases": [],
+}
 
 
 def rows_of(answer):
@@ -133,7 +140,28 @@ def test_one_row_comes_with_what_its_model_saw(lively):
 
     answer = lively.get(f"{API}/predictions/{row['id']}")
 
-    assert answer.json == {**row, "inputs": {"rsi": 51.5, "roc": None}}
+    assert answer.json == {**row, "inputs": {"rsi": 51.5, "roc": None}, **UNEXPLAINED}
+
+
+def test_an_explained_row_adds_up_to_its_probability(lively):
+    lively.explain("BTCUSDT", "1h")
+    row = lively.items(f"{API}/predictions?symbol=BTCUSDT")[0]
+
+    told = lively.get(f"{API}/predictions/{row['id']}").json
+
+    parts = [one["contribution"] for one in told["contributions"]]
+    assert told["base_probability"] + sum(parts) + told["other_contributions"] == pytest.approx(0.52, abs=1e-9)
+    assert told["contributions"][0] == {
+        "feature": "rsi",
+        "name": "Gains against losses",
+        "value": 51.5,
+        "contribution": pytest.approx(0.05),
+    }
+    assert told["nearest_cases"][0] == {
+        "symbol": "EDGEUSDT",
+        "candle_open_time": "2025-11-19T12:00:00.000Z",
+        "return_bps": 31.0,
+    }
 
 
 def test_the_ledger_is_filtered(lively):
@@ -253,7 +281,9 @@ def test_every_key_of_a_model_card_is_described(lively):
     described = lively.get(f"{API}/openapi.json").json["components"]["schemas"]["Model"]["properties"]
     panel = synthetic_panel(symbols=2, candles=1_200, seed=1)
     trained = train_horizon(panel, "5m", "1h", 12, TrainingSettings(replay_candles=100, folds=1))
-    ModelStore(lively.config.SAVED_MODELS_DIR).save(trained, lively.venue, (0, 360_000_000))
+    ModelStore(lively.config.SAVED_MODELS_DIR, lively.folder / "model.key").save(
+        trained, lively.venue, (0, 360_000_000)
+    )
 
     (card,) = lively.items(f"{API}/models")
 

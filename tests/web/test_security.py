@@ -5,6 +5,7 @@ from web.security import HEADERS
 PATHS = [
     "/",
     "/system",
+    "/models",
     "/s/BTCUSDT",
     "/s/NOPE",
     "/nope",

@@ -5,14 +5,15 @@ from typing import Any
 from web.api import nouns
 from web.arguments import Arguments
 from web.described import ApiBlueprint
+from web.model_cards import model_cards
 from web.rows import ModelSchema
 from web.site_stores import stores
 from web.tables import Page, table
 
-api = nouns.add("models")(ApiBlueprint("models", __name__, description="Who predicts"))
+api = nouns.add("models")(ApiBlueprint("model_cards", __name__, description="Who predicts"))
 
 
 @table(api, "/models", Arguments, ModelSchema)
 def models(_: dict[str, Any]) -> Page:
     """List the model cards; a file that was refused is an item with state "refused" and the reason."""
-    return Page(stores().models())
+    return Page(model_cards(stores()))

@@ -1,0 +1,64 @@
+"""How far what a model sees has moved from what it was trained on: the population stability index of each feature."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from market.errors import ModelError
+
+BINS = 10  # tenths of the training rows
+MAX_ROWS = 30_000  # of the training that make the spread, chosen evenly
+_FLOOR = 1e-4  # share of an empty bin, so that the logarithm exists
+
+Spread = dict[str, Any]
+
+
+def spread_of(rows: np.ndarray) -> Spread:
+    """Return how each column of (n, F) training rows is spread: inner edges of its tenths, and the shares in them.
+
+    Rows with a hole are left out. A column of few values has tenths that coincide; the shares say how.
+    """
+    whole = rows[np.isfinite(rows).all(axis=1)]
+    chosen = whole[:: max(1, len(whole) // MAX_ROWS)].astype(np.float64)
+    if not len(chosen):
+        raise ModelError("no whole row to describe the features by")
+    edges = np.quantile(chosen, np.arange(1, BINS) / BINS, axis=0).T
+    shares = counts_of(chosen, edges) / len(chosen)
+    return {"rows": len(chosen), "edges": _rounded(edges), "shares": _rounded(shares)}
+
+
+def edges_of(spread: Mapping[str, Any], features: int) -> np.ndarray:
+    """Return the edges (F, BINS - 1) of a spread; ModelError when it is none for so many features."""
+    try:
+        edges = np.array(spread["edges"], dtype=np.float64)
+        shares = np.array(spread["shares"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the spread of the features cannot be read: {error}") from error
+    if edges.shape != (features, BINS - 1) or shares.shape != (features, BINS):
+        raise ModelError(f"the spread of the features is {edges.shape}, {features} features need others")
+    return edges
+
+
+def counts_of(rows: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return how many of (n, F) rows fall into each bin: (F, BINS) int64. Rows with a hole are left out."""
+    whole = rows[np.isfinite(rows).all(axis=1)]
+    features = len(edges)
+    places = (whole[:, :, None] > edges[None]).sum(axis=2) + BINS * np.arange(features)
+    return np.bincount(places.ravel(), minlength=features * BINS).reshape(features, BINS)
+
+
+def stability(spread: Mapping[str, Any], counts: np.ndarray) -> np.ndarray:
+    """Return the index of each feature: sum of (now - then) ln(now / then) over its bins; 0 is no change at all.
+
+    The usual reading (Siddiqi 2006): below 0.1 nothing, above 0.2 the population is another one.
+    """
+    then = np.maximum(np.array(spread["shares"], dtype=np.float64), _FLOOR)
+    now = np.maximum(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), _FLOOR)
+    result: np.ndarray = ((now - then) * np.log(now / then)).sum(axis=1)
+    return result
+
+
+def _rounded(values: np.ndarray) -> list[list[float]]:
+    """Return numbers short enough for a manifest."""
+    return [[float(f"{value:.6g}") for value in row] for row in values.tolist()]

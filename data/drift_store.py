@@ -1,0 +1,116 @@
+"""What models have seen of late: for each and each day, how often every feature fell into each of its tenths."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from data.database import metadata, transaction
+from data.drift import BINS, edges_of, stability
+from market.errors import ModelError
+
+KEPT_DAYS = 7  # the days that make the index
+DRIFT_LIMIT = 0.2  # usually read as: it has moved
+
+drift_days = Table(
+    "drift_days",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("day", BigInteger, primary_key=True),  # of the market, since 1970
+    Column("counts", LargeBinary, nullable=False),  # int64 (features, BINS), little endian
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far one feature has moved from the training."""
+
+    feature: str
+    index: float
+
+    @property
+    def has_moved(self) -> bool:
+        """Return whether it is beyond the usual limit."""
+        return self.index > DRIFT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """The features of a model over the last days, the one that moved most first."""
+
+    n: int  # rows
+    days: int  # of the market, the first and the last in part
+    features: tuple[Drift, ...]
+
+
+class DriftStore:
+    """The counts of one base interval."""
+
+    def __init__(self, engine: Engine, interval: str) -> None:
+        """Use the database behind `engine`; writing needs one opened for writing."""
+        self._engine = engine
+        self._interval = interval
+
+    def keep(self, day: int, counts: Mapping[str, np.ndarray]) -> None:
+        """Write the counts of a day by model in place of those there, and let days that are too old go."""
+        c = drift_days.c
+        rows = [
+            {"model": model, "interval": self._interval, "day": day, "counts": _bytes(table)}
+            for model, table in counts.items()
+        ]
+        with transaction(self._engine) as connection:
+            if rows:
+                upsert = insert(drift_days)
+                changed = {"counts": upsert.excluded.counts}
+                connection.execute(upsert.on_conflict_do_update(index_elements=list(rows[0])[:3], set_=changed), rows)
+            connection.execute(delete(drift_days).where(c.interval == self._interval, c.day <= day - KEPT_DAYS))
+
+    def load(self, model: str, day: int, features: int) -> np.ndarray:
+        """Return what was counted on a day so far: (features, BINS) int64."""
+        c = drift_days.c
+        query = select(c.counts).where(c.model == model, c.interval == self._interval, c.day == day)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return _table([found], features)
+
+    def report(self, model: str, features: Sequence[str], spread: Mapping[str, Any] | None) -> DriftReport | None:
+        """Return how the features of a model have moved; None while nothing is known of it."""
+        if spread is None or not _is_whole(spread, len(features)):
+            return None
+        c = drift_days.c
+        query = select(c.counts).where(c.model == model, c.interval == self._interval)
+        with self._engine.connect() as connection:
+            days = list(connection.execute(query).scalars())
+        counts = _table(days, len(features))
+        n = int(counts[0].sum()) if len(counts) else 0
+        if not n:
+            return None
+        indexes = zip(features, stability(spread, counts).tolist(), strict=True)
+        moved = sorted((Drift(name, index) for name, index in indexes), key=lambda one: -one.index)
+        return DriftReport(n, len(days), tuple(moved))
+
+
+def _is_whole(spread: Mapping[str, Any], features: int) -> bool:
+    try:
+        edges_of(spread, features)
+    except ModelError:
+        return False
+    return True
+
+
+def _bytes(counts: np.ndarray) -> bytes:
+    return np.ascontiguousarray(counts, dtype="<i8").tobytes()
+
+
+def _table(found: Sequence[bytes | None], features: int) -> np.ndarray:
+    """Return the sum of some days; one of another shape, from before a change of the features, counts nothing."""
+    total = np.zeros((features, BINS), np.int64)
+    for content in found:
+        if content is not None and len(content) == total.nbytes:
+            total += np.frombuffer(content, dtype="<i8").reshape(total.shape)
+    return total

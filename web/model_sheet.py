@@ -1,0 +1,171 @@
+"""Everything the models page shows: who speaks, who is on trial, what was decided, what was refused."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from data.champion_store import PERSON, ChampionStore, Change
+from data.drift_store import DRIFT_LIMIT
+from data.model_skill import Week, weekly_scores
+from data.skill import MIN_RESAMPLED
+from utils.mailbox import Letter
+from utils.times import parse_utc
+from web.heartbeat import Heartbeat, Training
+from web.model_cards import Card, model_cards
+from web.model_drawings import DRIFT_BARS, Bar, SkillPlot, drift_bars, skill_limit, skill_plot
+from web.stores import Stores
+
+CHANGES = 12
+WEEKS = 8
+_ROLE_WORDS = {"champion": "Champion", "challenger": "Challenger", "predecessor": "Before", "retired": "Retired"}
+_LEAK_KEYS = frozenset({"test", "horizon", "n", "verdict", "sentence"})
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score of a model in words: where its rows come from, its value, n and interval (shares of 1)."""
+
+    source: str
+    value: float
+    n: int
+    low: float | None
+    high: float | None
+    plot: SkillPlot
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One model as its card shows it."""
+
+    card: Card
+    role: str
+    family: str
+    since_ms: int | None
+    cut_ms: int
+    first_ms: int
+    expires_ms: int
+    is_expired: bool
+    record: dict[str, Any]  # walk-forward figures of its family
+    scores: list[Score]
+    bars: list[Bar]
+    bar_names: list[tuple[str, float]]
+
+    @property
+    def days(self) -> int:
+        """Return how many days of history it was trained from."""
+        return round((self.cut_ms - self.first_ms) / 86_400_000)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsSheet:
+    """The models page for one horizon."""
+
+    horizon: str
+    horizons: tuple[str, ...]
+    is_alive: bool
+    training: Training | None
+    share: float | None
+    cards: list[ModelCard]
+    changes: list[Change]
+    undo: Change | None
+    refused: list[Card]
+    waiting: list[Letter]
+    weeks: list[Week]
+    min_resampled: int
+    leaks: list[dict[str, Any]]
+    leak_job: Training | None
+    leak_failure: str | None
+
+
+def make_models(stores: Stores, horizon: str) -> ModelsSheet:
+    """Return the sheet of one horizon as it is now."""
+    beat = stores.heartbeat()
+    cards = model_cards(stores)
+    here = [card for card in cards if card["state"] == "ok" and card["horizon"] == horizon]
+    limit = skill_limit([value for card in here for value in _shown_values(card)])
+    nothing: list[Change] = []
+    changes = stores.ask(lambda engine, interval: ChampionStore(engine, interval).changes(CHANGES), nothing)
+    no_weeks: list[Week] = []
+    is_alive = beat.is_alive(stores.mono_s())
+    training = beat.training if is_alive else None
+    leaks, is_done = _leaks(stores, beat)
+    return ModelsSheet(
+        horizon=horizon,
+        horizons=beat.horizons,
+        is_alive=is_alive,
+        training=training,
+        share=None if training is None or not training.total else (training.done or 0) / training.total,
+        cards=[_model_card(card, limit, stores.market_ms()) for card in here],
+        changes=changes,
+        undo=_undo(changes, horizon, here),
+        refused=[card for card in cards if card["state"] != "ok"],
+        waiting=stores.mailbox.waiting(),
+        weeks=stores.ask(lambda engine, interval: weekly_scores(engine, interval, horizon, WEEKS), no_weeks),
+        min_resampled=MIN_RESAMPLED,
+        leaks=leaks,
+        leak_job=beat.models.leaks if is_alive else None,
+        leak_failure=None if is_done else beat.models.leaks_failure,
+    )
+
+
+def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
+    expires_ms = parse_utc(card["expires_at"])
+    drift = list(card["drift"]["features"].items())
+    return ModelCard(
+        card=card,
+        role=_ROLE_WORDS[card["role"]],
+        family=card["family"].replace("_", " ").capitalize(),
+        since_ms=None if card["since"] is None else parse_utc(card["since"]),
+        cut_ms=parse_utc(card["created"]),
+        first_ms=parse_utc(card["history"]["first"]),
+        expires_ms=expires_ms,
+        is_expired=market_ms >= expires_ms,
+        record=card["metrics"].get(card["family"], {}),
+        scores=_scores(card, limit),
+        bars=drift_bars([index for _, index in drift], DRIFT_LIMIT),
+        bar_names=drift[:DRIFT_BARS],
+    )
+
+
+def _scores(card: Card, limit: float) -> list[Score]:
+    """Return the out-of-sample scores of a model: of live rows, and of the walk-forward in the record or training."""
+    found = []
+    for origin, source in (("live", "live"), ("replayed", "in walk-forward")):
+        scores = card["scores"].get(origin)
+        if scores and scores["brier_skill"] is not None:
+            value = scores["brier_skill"]
+            low, high = _interval(scores)
+            found.append(Score(source, value, scores["n"], low, high, skill_plot(value, low, high, limit)))
+    record = card["metrics"].get(card["family"])
+    if record and "replayed" not in card["scores"]:
+        value = record["brier_skill"]
+        found.append(Score("in walk-forward", value, record["n"], None, None, skill_plot(value, None, None, limit)))
+    return found
+
+
+def _shown_values(card: Card) -> list[float | None]:
+    return [value for score in card["scores"].values() for value in (score["brier_skill"], *_interval(score)) if value]
+
+
+def _interval(scores: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return the interval of a skill; none where so few horizons make it everything that is possible."""
+    if scores["n_independent"] < MIN_RESAMPLED:
+        return None, None
+    return scores["brier_skill_low"], scores["brier_skill_high"]
+
+
+def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | None:
+    """Return the newest change of a horizon's champion, when a person made it and what was before is still there."""
+    newest = next((one for one in changes if one.horizon == horizon and one.kind in ("promoted", "rolled back")), None)
+    is_there = newest is not None and any(card["id"] == newest.before for card in here)
+    return newest if newest is not None and newest.made_by == PERSON and is_there else None
+
+
+def _leaks(stores: Stores, beat: Heartbeat) -> tuple[list[dict[str, Any]], bool]:
+    """Return the newest results of the leak tests, and whether that run came to its end; nothing where none was."""
+    try:
+        found = json.loads((stores.instance_dir / f"{beat.venue}.leaks.json").read_bytes())
+        results = [one for one in found["results"] if set(one) >= _LEAK_KEYS]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], False
+    return results, found.get("state") == "done"
