@@ -126,12 +126,7 @@ class Training:
 
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(
-            replay_candles=replay_candles,
-            max_rows=ROWS_A_FIT,
-            threads=THREADS,
-            cost_bps=self._config.cost_bps,
-        )
+        settings = training_settings(self._config, replay_candles)
         trained = train_horizon(
             panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
         )
@@ -185,6 +180,17 @@ class Training:
                     served = ServedHorizon(fold.model_id, trained.model.coverage, open_ms + MODEL_LIFE_MS)
                 case = Case(symbol, open_ms, price, span, self._config.cost_bps, Origin.REPLAYED)
                 yield prediction_of(case, figures, served, reason)
+
+
+def training_settings(config: Config, replay_candles: int) -> TrainingSettings:
+    """Return how the house trains under these settings, walking forward over so many candles."""
+    return TrainingSettings(
+        replay_candles=replay_candles,
+        max_rows=ROWS_A_FIT,
+        threads=THREADS,
+        half_life_candles=HALF_LIFE_DAYS * DAY_MS / config.interval_ms,
+        cost_bps=config.cost_bps,
+    )
 
 
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
