@@ -188,7 +188,6 @@ def training_settings(config: Config, replay_candles: int) -> TrainingSettings:
         replay_candles=replay_candles,
         max_rows=ROWS_A_FIT,
         threads=THREADS,
-        half_life_candles=HALF_LIFE_DAYS * DAY_MS / config.interval_ms,
         cost_bps=config.cost_bps,
     )
 
