@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from flask import Flask
 
 from utils.times import parse_utc
+from web.preferences import chosen_zone
 
 THIN = "\u202f"
 UNBROKEN = "\u00a0"
@@ -65,28 +66,28 @@ def span(horizon: str) -> str:
 
 
 def clock(time_ms: float | None) -> str:
-    """Return the time of day in UTC, to the second."""
+    """Return the time of day in the reader's zone, to the second."""
     return DASH if time_ms is None else f"{_moment(time_ms):%H:%M:%S}"
 
 
 def hour(time_ms: float | None) -> str:
-    """Return the time of day in UTC, to the minute."""
+    """Return the time of day in the reader's zone, to the minute."""
     return DASH if time_ms is None else f"{_moment(time_ms):%H:%M}"
 
 
 def day(time_ms: float | None) -> str:
-    """Return the day in UTC."""
+    """Return the day in the reader's zone."""
     return DASH if time_ms is None else f"{_moment(time_ms):%d %b %Y}".lstrip("0")
 
 
 def moment(time_ms: float | None) -> str:
-    """Return day and time in UTC, to the minute; a line may end between the two only."""
+    """Return day and time in the reader's zone, to the minute; a line may end between the two only."""
     return DASH if time_ms is None else f"{_moment(time_ms):%d{UNBROKEN}%b, %H:%M}".lstrip("0")
 
 
 def iso(time_ms: float | None) -> str:
-    """Return the time for a `datetime` attribute."""
-    return "" if time_ms is None else f"{_moment(time_ms):%Y-%m-%dT%H:%M:%SZ}"
+    """Return the time for a `datetime` attribute, in UTC."""
+    return "" if time_ms is None else f"{datetime.fromtimestamp(time_ms / 1_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def time_ms(text: str) -> int:
@@ -118,4 +119,4 @@ def register(site: Flask) -> None:
 
 
 def _moment(time_ms: float) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1_000, UTC)
+    return datetime.fromtimestamp(time_ms / 1_000, chosen_zone())

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, render_template, request
 
 from web.answers import digest, tagged
+from web.preferences import preferences
 from web.problems import refuse_argument
 from web.site_stores import stores
 
@@ -26,7 +27,14 @@ def asked_word(name: str, allowed: list[str], default: str) -> str:
 
 
 def asked_horizon() -> str:
-    """Return the horizon of the address, by default the second one there is; empty while there is none."""
-    names = list(stores().heartbeat().horizons)
-    default = names[min(1, len(names) - 1)] if names else ""
-    return asked_word("horizon", names, default)
+    """Return the horizon of the address, by default the one this reader wants first; empty while there is none."""
+    return asked_word("horizon", list(stores().heartbeat().horizons), default_horizon())
+
+
+def default_horizon() -> str:
+    """Return the horizon that is shown when none is asked for: the reader's own, else the second one there is."""
+    names = stores().heartbeat().horizons
+    chosen = preferences().horizon
+    if chosen in names:
+        return chosen
+    return names[min(1, len(names) - 1)] if names else ""

@@ -1,22 +1,19 @@
-"""What every page's frame shows: the situation, the navigation, the theme."""
+"""What every page's frame shows: the situation, the navigation, what the reader has chosen."""
 
 from typing import Any
 
 from flask import request
 
 from web.assets import asset_url, has_asset
+from web.preferences import preferences, zone_label
 from web.site_stores import settings, stores
 from web.situation import situation
 from web.views import pages
-
-THEME_COOKIE = "candela-theme"
-_THEMES = ("dark", "light")
 
 
 def shell() -> dict[str, Any]:
     """Return what base.html needs."""
     beat = stores().heartbeat()
-    theme = request.cookies.get(THEME_COOKIE)
     return {
         "now": situation(beat, stores().mono_s()),
         "version": beat.version,
@@ -24,7 +21,8 @@ def shell() -> dict[str, Any]:
         "cost_bps": beat.cost_bps or settings().cost_bps,
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
-        "theme": theme if theme in _THEMES else None,
+        "chosen": preferences(),
+        "zone": zone_label(),
         "asset_url": asset_url,
         "has_asset": has_asset,
     }

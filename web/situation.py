@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from web.formats import clock
 from web.heartbeat import Heartbeat
+from web.preferences import zone_label
 
 _NAMES = {"binance": "Binance", "simulated": "Simulated", None: "Starting"}
 BEHIND_SECONDS = 1.0  # events usually take a few hundredths
@@ -68,7 +69,8 @@ def _notice(beat: Heartbeat, mono_s: float, is_alive: bool, state: str) -> Notic
             "The engine is offline: it is starting.", "Pages fill by themselves as soon as it has data.", None
         )
     if not is_alive:
-        text = f"Pages show the last state, from {clock(beat.market_ms)} UTC market time; no prediction shown is lost."
+        told = f"{clock(beat.market_ms)} {zone_label()} on the market's clock"
+        text = f"Pages show the last state, from {told}; no prediction shown is lost."
         return Notice("The engine is offline.", f"{text} It is started again by itself.", written_s, "Silent for", True)
     last_s = beat.feed.last_message_mono_s
     silent_s = None if last_s is None else max(0.0, mono_s - last_s)

@@ -53,6 +53,7 @@ export function setAge(element, seconds) {
   element.dataset.age = seconds;
   ages.set(element, { text: element.dataset.age, bornAt: performance.now() - seconds * 1000 });
 }
+const inZone = new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.zone || "UTC", timeStyle: "medium" });
 function tick() {
   const now = performance.now();
   for (const element of document.querySelectorAll("[data-age]")) {
@@ -63,7 +64,7 @@ function tick() {
     if (element.textContent !== text) element.textContent = text;
   }
   const clock = document.getElementById("clock-text");
-  if (clock) clock.textContent = new Date(market()).toISOString().slice(11, 19);
+  if (clock) clock.textContent = inZone.format(market());
   burn();
 }
 function burn() {
@@ -87,7 +88,7 @@ export async function refresh() {
   if (isFetching) { isWanted = true; return; }
   isFetching = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(whole(), { headers: { Accept: "text/html" } });
     if (answer.ok) {
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       answered();
@@ -95,6 +96,12 @@ export async function refresh() {
   } catch { /* the stream notices that the server is gone, and says so */ }
   isFetching = false;
   if (isWanted) { isWanted = false; refresh(); }
+}
+// The filter narrows what is here while one types; the server is asked for all rows.
+function whole() {
+  const address = new URL(location.href);
+  address.searchParams.delete("filter");
+  return address;
 }
 function take(page) {
   body.dataset.feed = page.body.dataset.feed;

@@ -1,0 +1,104 @@
+// Every page: the keyboard, the drawer of settings, the list of keys. Nothing here is needed to reach a page or a choice.
+const YEAR_SECONDS = 31536000;
+const KEYS = [["/", "filter the board"], ["j k", "next, previous row"], ["Enter", "open the row"], ["1 – 6", "horizon"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the table as CSV"], ["?", "these keys"]];
+
+export function keep(name, value) {
+  const life = value ? YEAR_SECONDS : 0;
+  document.cookie = `candela-${name}=${value}; path=/; max-age=${life}; samesite=lax`;
+}
+
+document.addEventListener("shortcut", ({ detail: event }) => {
+  if (document.querySelector("dialog[open]")) return;
+  const { key } = event;
+  if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
+  else if (/^[1-6]$/.test(key)) document.querySelectorAll("nav[aria-label=Horizon] a")[key - 1]?.click();
+  else if (key === "z") changeZone();
+  else if (key === "e") document.querySelector('main a[href*=".csv"]')?.click();
+  else if (key === "?") help();
+});
+
+// Focus stands on the link of a row, so that Enter opens it by itself.
+function step(by) {
+  const links = [...document.querySelectorAll("main tbody tr")].filter((row) => row.offsetParent).map((row) => row.querySelector(":is(th, td) a[href]:not(.star)")).filter(Boolean);
+  if (!links.length) return;
+  const row = document.activeElement.closest("tr");
+  const at = links.findIndex((link) => link.closest("tr") === row);
+  const next = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, at + by))];
+  next.focus();
+  next.closest("tr").scrollIntoView({ block: "nearest" });
+}
+
+function changeZone() {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  keep("zone", document.documentElement.dataset.zone || own === "UTC" ? "" : own);
+  location.reload();
+}
+
+function dialog(kind, title) {
+  const box = document.createElement("dialog");
+  box.className = kind;
+  box.setAttribute("aria-labelledby", `${kind}-title`);
+  const head = document.createElement("div");
+  head.className = "dialog-head";
+  const heading = document.createElement("h2");
+  heading.id = `${kind}-title`;
+  heading.textContent = title;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "btn btn-bare";
+  close.textContent = "Close";
+  close.addEventListener("click", () => box.close());
+  box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+  box.addEventListener("close", () => box.remove());
+  head.append(heading, close);
+  box.append(head);
+  document.body.append(box);
+  return box;
+}
+
+function help() {
+  const box = dialog("help", "Keys");
+  const list = document.createElement("dl");
+  for (const [keys, meaning] of KEYS) {
+    const name = document.createElement("dt");
+    for (const key of keys.split(" ")) {
+      const cap = document.createElement(key === "–" ? "span" : "kbd");
+      cap.textContent = key;
+      name.append(cap, " ");
+    }
+    const text = document.createElement("dd");
+    text.textContent = meaning;
+    list.append(name, text);
+  }
+  const note = document.createElement("p");
+  note.className = "card-note mute xs";
+  note.textContent = "They rest while you type.";
+  box.append(list, note);
+  box.showModal();
+}
+
+// The settings are a page of their own; here its form comes as a drawer, and leads back to this very address.
+document.getElementById("settings")?.addEventListener("click", async (event) => {
+  const link = event.currentTarget;
+  if (event.ctrlKey || event.metaKey || event.shiftKey || document.getElementById("prefs")) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(link.href, { headers: { Accept: "text/html" } });
+    const form = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("prefs");
+    if (!form) throw new Error("no form came");
+    const box = dialog("drawer", "Settings");
+    box.append(document.importNode(form, true));
+    offerOwnZone();
+    box.showModal();
+  } catch {
+    location.assign(link.href);
+  }
+});
+
+// The zone of this computer stands first among those to choose from.
+function offerOwnZone() {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const choice = [...document.querySelectorAll("#zone option")].find((one) => one.value === own);
+  choice?.parentElement.firstElementChild.after(choice);
+}
+offerOwnZone();
