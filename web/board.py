@@ -1,9 +1,12 @@
 """Everything the board page shows: the strip of facts, the tape of resolved calls, the table, the first start."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from market.intervals import interval_ms
+from web.alarms import Alarm, open_alarms
+from web.board_order import SHOWS, Asked
 from web.board_table import SPARK_CANDLES, BoardRow, BoardTable, board_table
 from web.heartbeat import Heartbeat
 from web.situation import Situation, situation
@@ -13,7 +16,6 @@ from web.stores import Stores
 TAPE = 10
 BURN_WIDTH = 300
 LATE_SECONDS = 10  # wall time a closed candle may take to arrive before it counts as late
-SHOWS = {"all": "All", "signals": "Signals", "trouble": "Trouble"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,16 @@ class Board:
     tape_net: float
     tape_origin: str
     start: Start | None
-    show: str
+    alarms: list[Alarm]
+    asked: Asked
     shows: list[tuple[str, str, int]]
-    show_query: str
-    filter: str
+    watched: frozenset[str]
     nothing: str
 
 
-def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
-    """Return the board of `horizon`: the rows of `show` whose symbol contains `filter_`."""
+def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
+    """Return the board as it is asked for; `watched` are the symbols this reader has starred."""
+    horizon, starred = asked.horizon, frozenset(watched)
     beat = stores.heartbeat()
     now = situation(beat, stores.mono_s())
     pooled = stores.recent_skill(horizon=horizon, by="horizon")
@@ -79,10 +82,10 @@ def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
     skills = skills_by_symbol(stores.recent_skill(horizon=horizon), origin)
     table = board_table(stores, beat, now, horizon, skills, stores.last_closes(SPARK_CANDLES))
     tape = _tape(stores, beat, horizon)
-    chosen = {name: [row for row in table.rows if _is_shown(row, name)] for name in SHOWS}
+    chosen = asked.rows_of(table.rows, starred)
     return Board(
         table=table,
-        rows=[row for row in chosen[show] if filter_.upper() in row.symbol.symbol],
+        rows=[row for row in chosen[asked.show] if asked.filter.upper() in row.symbol.symbol],
         followed=len(beat.symbols),
         strip=_strip(beat, now, table.newest_close_ms),
         skill=skill_of(pooled, origin),
@@ -92,11 +95,11 @@ def make_board(stores: Stores, horizon: str, show: str, filter_: str) -> Board:
         tape_net=sum(row["net_bps"] for row in tape) / len(tape) if tape else 0.0,
         tape_origin=str(tape[0]["origin"]) if tape else "",
         start=_start(beat, table, has_record=origin is not None),
-        show=show,
+        alarms=open_alarms(beat, now.mono_s),
+        asked=asked,
         shows=[(name, label, len(chosen[name])) for name, label in SHOWS.items()],
-        show_query="" if show == "all" else f"&show={show}",
-        filter=filter_,
-        nothing=_nothing(beat, show, filter_),
+        watched=starred,
+        nothing=_nothing(beat, asked),
     )
 
 
@@ -106,12 +109,6 @@ def _tape(stores: Stores, beat: Heartbeat, horizon: str) -> list[dict[str, Any]]
     live = stores.last_called(TAPE, "live", horizon)
     rows = live if len(live) == TAPE else stores.last_called(TAPE, "replayed", horizon) or live
     return [{**row, "base": bases.get(row["symbol"]) or row["symbol"]} for row in reversed(rows)]
-
-
-def _is_shown(row: BoardRow, show: str) -> bool:
-    if show == "signals":
-        return row.verdict != "abstain"
-    return row.state != "live" if show == "trouble" else True
 
 
 def _strip(beat: Heartbeat, now: Situation, close_ms: int | None) -> Strip:
@@ -156,11 +153,13 @@ def _start(beat: Heartbeat, table: BoardTable, has_record: bool) -> Start | None
     )
 
 
-def _nothing(beat: Heartbeat, show: str, filter_: str) -> str:
+def _nothing(beat: Heartbeat, asked: Asked) -> str:
     if not beat.symbols:
         return "No symbol yet: the engine is looking at the market."
-    if filter_:
-        return f"No symbol contains {filter_}."
-    return {"signals": "No signal now: every symbol abstains.", "trouble": "No trouble: every symbol is fresh."}.get(
-        show, ""
-    )
+    if asked.filter:
+        return f"No symbol contains {asked.filter}."
+    return {
+        "signals": "No signal now: every symbol abstains.",
+        "trouble": "No trouble: every symbol is fresh.",
+        "watched": "Nothing is watched yet: press the star beside a symbol, or choose some in the settings.",
+    }.get(asked.show, "")

@@ -1,4 +1,4 @@
-"""The board's table: one row a symbol for one horizon, sorted by edge; silent where the data are not fresh."""
+"""The board's table: one row a symbol for one horizon; silent where the data are not fresh."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def board_table(
     skills: dict[str, Skill],
     sparks: dict[str, list[float]],
 ) -> BoardTable:
-    """Return the board of `horizon`, by edge, then by symbol."""
+    """Return the board of `horizon`, in the order of the engine's symbols."""
     latest = {row["symbol"]: row for row in stores.latest(horizon=horizon)}
     shown = {entry.symbol: _fresh(entry, latest.get(entry.symbol), beat, now) for entry in beat.symbols}
     calls = [call for call, _ in shown.values() if call]
@@ -68,7 +68,6 @@ def board_table(
         _row(entry, *shown[entry.symbol], limit, skills.get(entry.symbol), sparks.get(entry.symbol, []), now)
         for entry in beat.symbols
     ]
-    rows.sort(key=lambda row: (-_edge(row), row.symbol.symbol))
     opens = [entry.last_candle_open_ms for entry in beat.symbols if entry.last_candle_open_ms is not None]
     return BoardTable(
         rows,
@@ -129,11 +128,6 @@ def _row(
 def range_of(call: dict[str, Any], limit: float) -> Whisker:
     """Return the whisker of a prediction that has a range."""
     return whisker(call["low_bps"], call["high_bps"], call["expected_return_bps"], call["cost_bps"], limit)
-
-
-def _edge(row: BoardRow) -> float:
-    edge = row.call["edge_bps"] if row.call else None
-    return float("-inf") if edge is None else float(edge)
 
 
 def _troubles(rows: Sequence[BoardRow]) -> list[tuple[int, str]]:

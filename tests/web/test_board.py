@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -250,3 +251,79 @@ def test_says_when_the_market_is_a_replay(house):
     strip = house.get("/").text
 
     assert "<dt>Market</dt><dd>Replayed" in strip
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("edge", ["EDGEUSDT", "DOGEUSDT", "BTCUSDT"]),
+        ("-edge", ["BTCUSDT", "DOGEUSDT", "EDGEUSDT"]),
+        ("symbol", ["BTCUSDT", "DOGEUSDT", "EDGEUSDT"]),
+        ("-symbol", ["EDGEUSDT", "DOGEUSDT", "BTCUSDT"]),
+        ("up", ["EDGEUSDT", "BTCUSDT", "DOGEUSDT"]),
+        ("-up", ["DOGEUSDT", "BTCUSDT", "EDGEUSDT"]),
+    ],
+)
+def test_the_address_sorts_the_rows(lively, sort, expected):
+    page = lively.get(f"/?horizon=1h&sort={sort}").text
+
+    assert order(page) == expected
+    way = "ascending" if sort in ("symbol", "-edge", "-up") else "descending"
+    assert re.search(rf'aria-sort="{way}"><a href="\?horizon=1h&amp;sort=', page) or sort.startswith("-")
+    assert page.count(f'aria-sort="{way}"') == 1
+
+
+@pytest.mark.parametrize("sort", ["edge", "-edge", "up", "-up", "age", "-age", "change"])
+def test_what_is_unknown_stands_last_whichever_way_it_is_sorted(lively, sort):
+    lively.states["EDGEUSDT"] = "gapped"
+    symbols = lively.symbols
+    lively.beat()
+    state = json.loads((lively.folder / "run" / "engine.json").read_text())
+    state["symbols"][symbols.index("EDGEUSDT")] |= {"last_message_mono_s": None, "change_24h_percent": None}
+    lively.beat(symbols=state["symbols"])
+
+    assert order(lively.get(f"/?horizon=1h&sort={sort}").text)[-1] == "EDGEUSDT"
+
+
+def test_every_link_and_the_form_keep_the_rest_of_the_state(lively):
+    page = lively.get("/?horizon=1h&show=signals&sort=-up&filter=oge").text
+
+    assert order(page) == ["DOGEUSDT"]
+    assert "?horizon=4h&amp;show=signals&amp;sort=-up&amp;filter=oge" in page
+    assert "?horizon=1h&amp;show=trouble&amp;sort=-up&amp;filter=oge" in page
+    assert "?horizon=1h&amp;show=signals&amp;sort=up&amp;filter=oge" in page
+    assert '<input type="hidden" name="sort" value="-up">' in page
+
+
+def test_the_watched_are_those_of_the_cookie(lively):
+    client = lively.site.test_client()
+    empty = client.get("/?horizon=1h&show=watched").text
+    client.set_cookie("candela-watch", "DOGEUSDT.NOPEUSDT")
+
+    page = client.get("/?horizon=1h&show=watched").text
+
+    assert "Nothing is watched yet" in empty
+    assert order(page) == ["DOGEUSDT"]
+    assert 'aria-label="Watched: DOGEUSDT"' in page
+    assert 'href="/settings#w-DOGEUSDT"' in page
+
+
+def test_open_alarms_are_listed_and_none_is_said_quietly(lively):
+    before = lively.get("/?horizon=1h").text
+    alarms = ["The last training of 4h failed: no room.", "The refresh of the model of 1h is 9 h late."]
+    lively.beat(models={"alarms": alarms, "leaks_failure": "a column knows the future"})
+
+    page = lively.get("/?horizon=1h").text
+
+    listed = words(re.search(r'id="alarms".*?</section>', page, re.DOTALL)[0])
+    assert "no alarm" in words(before)
+    assert "no alarm" not in words(page)
+    assert all(text in listed for text in [*alarms, "The leak tests failed: a column knows the future."])
+
+
+def test_the_hint_goes_when_it_is_no_longer_wanted(lively):
+    client = lively.site.test_client()
+
+    assert "How to read a row" in client.get("/?horizon=1h").text
+    client.set_cookie("candela-hints", "off")
+    assert "How to read a row" not in client.get("/?horizon=1h").text

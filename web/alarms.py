@@ -1,0 +1,27 @@
+"""The alarms that are open: what the engine says needs a person, the worst first."""
+
+from dataclasses import dataclass
+
+from web.heartbeat import Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm in a sentence, the page that says more, and for how long it has been open where that is known."""
+
+    text: str
+    page: str
+    age_s: float | None = None
+
+
+def open_alarms(beat: Heartbeat, mono_s: float) -> list[Alarm]:
+    """Return what cannot be written, then what is wrong with the models, as the engine last said."""
+    alarms = []
+    if beat.fault is not None:
+        alarms.append(
+            Alarm(f"Writing waits: {beat.fault.text}.", "/system", max(0.0, mono_s - beat.fault.since_mono_s))
+        )
+    alarms += [Alarm(text, "/models") for text in beat.models.alarms]
+    if beat.models.leaks_failure:
+        alarms.append(Alarm(f"The leak tests failed: {beat.models.leaks_failure.rstrip('.')}.", "/models"))
+    return alarms
