@@ -135,7 +135,7 @@ def test_the_list_goes_on_page_by_page_through_all_rows(judged):
     found, query = [], "horizon=1h&origin=live&state=scored"
     while query:
         page = record(judged, query)
-        found += re.findall(r'href="/api/v1/predictions/([^"]+)"', page)
+        found += re.findall(r'href="/predictions/([^"]+)"', page)
         older = re.search(r'rel="next" href="\?([^"#]+)#rows"', page)
         query = older and html.unescape(older[1])
 
@@ -147,7 +147,7 @@ def test_the_list_goes_on_page_by_page_through_all_rows(judged):
 def test_rows_are_chosen_by_state(judged):
     page = record(judged, "horizon=1h&origin=live&state=open")
 
-    assert page.count('href="/api/v1/predictions/') == 3
+    assert page.count('href="/predictions/') == 3
     assert "None: every row that was due has its outcome." in part(record(judged, "state=void"), "rows")
 
 

@@ -99,7 +99,7 @@ def test_scored_rows_lead_to_their_ledger_row(lively):
     page = lively.get("/s/EDGEUSDT?horizon=1h").text
 
     scored = re.search(r'<section class="card" id="scored".*?</section>', page, re.DOTALL)[0]
-    ids = re.findall(r"/api/v1/predictions/([\w-]+)", scored)
+    ids = re.findall(r"/predictions/([\w-]+)", scored)
     assert len(ids) == 8
     assert lively.get(f"/api/v1/predictions/{ids[0]}").json["symbol"] == "EDGEUSDT"
     assert re.search(r'data-n="8">\d of 8 (live|replayed) calls hit', scored)
