@@ -58,6 +58,23 @@ class SkillStore:
             items.append({**head, **({"model": model} if model else {}), **named, **scores})
         return items
 
+    def skill_since(self, horizon: str, since_ms: int) -> list[Scores]:
+        """Return the scores of a horizon, all symbols together, by origin, of the blocks since `since_ms`.
+
+        Calibration is kept of all time only, so its bins are empty here.
+        """
+        first_block = since_ms // duration_ms(horizon)
+        wanted = {"symbol": None, "horizon": horizon, "model": None, "origin": None}
+        with self._engine.connect() as connection:
+            spans = self._spans(connection, wanted, "horizon")
+        items = []
+        for group in sorted(spans, key=_order):
+            rows = [row[1:] for row in spans[group] if row[0] >= first_block]
+            if rows:
+                head = {"symbol": None, "horizon": horizon, "origin": group[2], "market": self._market}
+                items.append({**head, **compute_skill(np.array(rows), [], None)})
+        return items
+
     def _spans(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
         """Return for each group its (span, sums ...) in order of time."""
         table = regime_blocks if by == "regime" else skill_blocks

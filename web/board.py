@@ -58,7 +58,8 @@ class Board:
     rows: list[BoardRow]
     followed: int
     strip: Strip
-    skill: Skill | None
+    skill: Skill | None  # of the last seven days
+    record: Skill | None  # of all time
     coverage: float | None
     tape: list[dict[str, Any]]
     hits: int
@@ -78,6 +79,7 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
     beat = stores.heartbeat()
     now = situation(beat, stores.mono_s())
     pooled = stores.recent_skill(horizon=horizon, by="horizon")
+    week = stores.week_skill(horizon) if horizon else []
     origin = chosen_origin(pooled)
     skills = skills_by_symbol(stores.recent_skill(horizon=horizon), origin)
     table = board_table(stores, beat, now, horizon, skills, stores.last_closes(SPARK_CANDLES))
@@ -88,7 +90,8 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
         rows=[row for row in chosen[asked.show] if asked.filter.upper() in row.symbol.symbol],
         followed=len(beat.symbols),
         strip=_strip(beat, now, table.newest_close_ms),
-        skill=skill_of(pooled, origin),
+        skill=skill_of(week, chosen_origin(week)),
+        record=skill_of(pooled, origin),
         coverage=next((row.call["coverage"] for row in table.rows if row.call and row.call["coverage"]), None),
         tape=tape,
         hits=sum(row["net_bps"] > 0 for row in tape),

@@ -32,6 +32,7 @@ HEARTBEAT_NAME = "engine.json"
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
+WEEK_MS = 7 * 86_400_000
 RECORD_AGE_SECONDS = 60.0
 
 
@@ -187,6 +188,14 @@ class Stores:
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
         return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+
+    def week_skill(self, horizon: str) -> list[dict[str, Any]]:
+        """Return the scores of a horizon, all symbols together, over the last seven days; as old as recent ones."""
+        since_ms = self.market_ms() - WEEK_MS
+        return self._skills.get_or_compute(
+            self._market_key("week", {"horizon": horizon}),
+            lambda: self._read(lambda venue: venue.skills.skill_since(horizon, since_ms), []),
+        )
 
     def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""

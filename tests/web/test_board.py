@@ -148,6 +148,16 @@ def test_the_strip_tells_skill_with_its_n_interval_and_origin(lively):
     assert "no measurable edge" in strip
 
 
+def test_the_strip_tells_the_skill_of_the_last_seven_days(lively):
+    lively.market_ms = T0 + 6 * 86_400_000 + 20 * HOUR_MS  # the calls made more than four hours before T0 are older now
+    lively.beat()
+
+    page = lively.get("/?horizon=1h").text
+
+    assert re.search(r'id="c-skill".*?<dd data-n="12">', page, re.DOTALL)
+    assert re.search(r'id="c-gap".*?<dd data-n="24">', page, re.DOTALL)
+
+
 def test_the_tape_shows_resolved_calls(lively):
     tape = re.search(r'id="tape".*?</section>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
 
@@ -164,7 +174,7 @@ def test_live_scores_take_over_when_there_are_enough(lively):
     lively.ledger.add_replayed(rows, [])
     lively.ledger.score(T0)
 
-    assert "1 h, live" in words(lively.get("/?horizon=1h").text)
+    assert "1 h, 7 days, live" in words(lively.get("/?horizon=1h").text)
 
 
 def test_the_countdown_is_market_time(lively):
