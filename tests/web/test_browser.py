@@ -76,7 +76,15 @@ def send(served):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "path",
-    [*PATHS, "/record?horizon=1h", "/record?horizon=4h&origin=live", "/models?horizon=1h", "/system", "/s/NOPE"],
+    [
+        *PATHS,
+        "/record?horizon=1h",
+        "/record?horizon=4h&origin=live",
+        "/models?horizon=1h",
+        "/system",
+        "/settings",
+        "/s/NOPE",
+    ],
 )
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
