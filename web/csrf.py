@@ -36,7 +36,8 @@ def register(site: Flask, instance_dir: Path) -> None:
 
 
 def form_token() -> str:
-    """Return the token for a form of the page that is being rendered."""
+    """Return the token for a form of the page that is being rendered; that page is nobody else's."""
+    g.is_personal = True
     visitor = request.cookies.get(COOKIE, "")
     if not _is_ours(visitor):
         visitor = g.setdefault("form_visitor", secrets.token_hex(_COOKIE_BYTES))

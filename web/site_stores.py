@@ -5,6 +5,7 @@ from typing import cast
 from flask import current_app
 
 from config import Config
+from web.kept_answers import KeptStats
 from web.live import Live
 from web.stores import Stores
 
@@ -22,3 +23,8 @@ def settings() -> Config:
 def live() -> Live:
     """Return the fan-out of the event stream."""
     return cast("Live", current_app.extensions["live"])
+
+
+def kept_answers() -> KeptStats:
+    """Return how the cache of whole answers does."""
+    return cast("KeptStats", current_app.extensions["kept_answers"].stats())

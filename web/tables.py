@@ -14,6 +14,7 @@ from market.intervals import duration_ms
 from web.answers import as_file, csv_answer, is_known, json_answer, not_modified
 from web.arguments import Arguments
 from web.described import ApiBlueprint, route
+from web.kept_answers import keep_for_moment, keep_for_version
 from web.problems import ProblemError, refuse_argument
 from web.site_stores import stores
 
@@ -44,6 +45,7 @@ def table(
 
     def decorate(read: Callable[..., Page]) -> Callable[..., Response]:
         def answer(asked: dict[str, Any], parts: dict[str, str], is_csv: bool) -> Response:
+            keep_for_version() if version else keep_for_moment()
             tag = version() if version else None
             if tag and is_known(tag):
                 return not_modified(tag)

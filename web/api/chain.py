@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 from web.answers import json_answer
 from web.api import nouns
 from web.described import ApiBlueprint, route
+from web.kept_answers import keep_for_version
 from web.site_stores import stores
 
 api = nouns.add("chain")(ApiBlueprint("chain", __name__, description="Proof that nothing was changed"))
@@ -26,4 +27,5 @@ class ChainSchema(Schema):
 @route(api, "/chain", answer=ChainSchema, problems=(400,))
 def chain(_: dict[str, Any]) -> Response:
     """Return the newest link of the chain over the ledger."""
+    keep_for_version()
     return json_answer(stores().chain(), tag=stores().stamp())

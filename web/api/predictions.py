@@ -8,6 +8,7 @@ from web.answers import json_answer
 from web.api import nouns
 from web.arguments import PageArguments
 from web.described import ApiBlueprint, route
+from web.kept_answers import keep_for_version
 from web.problems import ProblemError, refuse_argument
 from web.rows import LedgerRowSchema, PredictionSchema
 from web.site_stores import stores
@@ -33,6 +34,7 @@ def prediction(_: dict[str, Any], id_: str) -> Response:
     row = stores().row(id_)
     if row is None:
         raise ProblemError(404, "unknown_prediction", f"there is no prediction {id_[:80]!r} in this ledger")
+    keep_for_version()
     return json_answer(row)
 
 
