@@ -17,14 +17,14 @@ class Freshness:
     stamp: str  # of the ledger
     mono_s: float
 
-    def has_ledger_of(self, older: "Freshness", seconds: float) -> bool:
-        """Return whether the ledger is still the one of `older`, which was at most so many seconds ago."""
-        return self.stamp == older.stamp and 0 <= self.mono_s - older.mono_s < seconds
+    def has_ledger_of(self, other: "Freshness", seconds: float) -> bool:
+        """Return whether the ledger is the one of `other`, looked at within so many seconds before, or later."""
+        return other.mono_s > self.mono_s or (self.stamp == other.stamp and self.mono_s - other.mono_s < seconds)
 
-    def is_moment_of(self, older: "Freshness", seconds: float) -> bool:
-        """Return whether nothing has been written since `older`, which was at most so many seconds ago."""
-        is_same = self.beat is older.beat and self.mark == older.mark
-        return is_same and 0 <= self.mono_s - older.mono_s < seconds
+    def is_moment_of(self, other: "Freshness", seconds: float) -> bool:
+        """Return whether nothing was written since `other`, looked at within so many seconds before, or later."""
+        is_same = self.beat is other.beat and self.mark == other.mark
+        return other.mono_s > self.mono_s or (is_same and self.mono_s - other.mono_s < seconds)
 
 
 class Watch:

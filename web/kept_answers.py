@@ -18,7 +18,6 @@ MAX_BYTES = 8_000_000
 MAX_ANSWER_BYTES = 1_000_000
 MOMENT_SECONDS = 0.5  # the engine's heartbeat: a page is as old as that at most
 VERSION_SECONDS = 10.0  # who has been logged out gets nothing after that, however quiet the ledger is
-_WAIT_SECONDS = 10.0
 _MARK = "candela.keep"
 _OVERHEAD_BYTES = 2_000  # headers and key of one answer, about
 _FORM_COOKIE = "candela-form"  # decides nothing but the tokens of forms, and pages with forms are not kept
@@ -100,12 +99,13 @@ class KeptAnswers:
         if now is None:
             return self._site(environ, start_response)
         key = _key(environ)
-        answer = self._answers.get(key)
-        if answer is None:
-            return self._ask(environ, start_response, key, now)
-        if answer.is_fresh(now, answer.made):
-            return self._hit(answer, environ, start_response)
-        return self._renew(environ, start_response, key, now)
+        while (answer := self._answers.get(key)) is not None:
+            if answer.is_fresh(now, answer.made):
+                return self._hit(answer, environ, start_response)
+            mine = self._take_turn(key)
+            if mine is not None:
+                return self._renew(environ, start_response, key, now, mine)
+        return self._ask(environ, start_response, key, now)
 
     def stats(self) -> KeptStats:
         """Return counts since the start, answers and bytes now."""
@@ -126,21 +126,29 @@ class KeptAnswers:
         start_response("200 OK", list(answer.headers))
         return [answer.body]
 
-    def _renew(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse", key: tuple[str, ...], now: Freshness
-    ) -> Iterable[bytes]:
-        """Make an old answer anew, or wait for who does."""
+    def _take_turn(self, key: tuple[str, ...]) -> threading.Event | None:
+        """Return an event to set when this answer has been made anew; None after another has made it meanwhile."""
         with self._lock:
-            made_elsewhere = self._being_made.get(key)
-            if made_elsewhere is None:
+            being_made = self._being_made.get(key)
+            if being_made is None:
                 mine = self._being_made[key] = threading.Event()
-        if made_elsewhere is not None:
-            made_elsewhere.wait(_WAIT_SECONDS)
-            answer = self._answers.get(key)
-            if answer is not None and answer.is_fresh(now, answer.made):
-                return self._hit(answer, environ, start_response)
-            return self._ask(environ, start_response, key, now)
+                return mine
+        being_made.wait()
+        return None
+
+    def _renew(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        key: tuple[str, ...],
+        now: Freshness,
+        mine: threading.Event,
+    ) -> Iterable[bytes]:
+        """Make an old answer anew while others wait for it."""
         try:
+            answer = self._answers.get(key)
+            if answer is not None and answer.is_fresh(now, answer.made):  # made between the look and the turn
+                return self._hit(answer, environ, start_response)
             return self._ask(environ, start_response, key, now)
         finally:
             with self._lock:
@@ -159,20 +167,22 @@ class KeptAnswers:
 
         parts = self._site(environ, note)
         is_fresh: _IsFresh | None = environ.get(_MARK)
-        if is_fresh is None or not told:
+        status, headers = told or ("", [])
+        names = {name.lower() for name, _ in headers}
+        if is_fresh is not None and status.startswith("304"):
+            self._misses += 1
+            self._still_true(key, headers, now)
+            return parts
+        if is_fresh is None or not status.startswith("200") or "etag" not in names or "set-cookie" in names:
+            with self._lock:
+                self._drop(key)  # what was kept before is no answer any more
             return parts
         self._misses += 1
-        status, headers = told
-        names = {name.lower() for name, _ in headers}
-        if status.startswith("304"):
-            self._still_true(key, headers, now)
-        elif status.startswith("200") and "etag" in names and "set-cookie" not in names:
-            body = b"".join(parts)
-            if hasattr(parts, "close"):
-                parts.close()
-            self._keep(key, list(headers), body, now, is_fresh)
-            return [body]
-        return parts
+        body = b"".join(parts)
+        if hasattr(parts, "close"):
+            parts.close()
+        self._keep(key, list(headers), body, now, is_fresh)
+        return [body]
 
     def _keep(self, key: tuple[str, ...], headers: Headers, body: bytes, now: Freshness, is_fresh: _IsFresh) -> None:
         if len(body) > MAX_ANSWER_BYTES:

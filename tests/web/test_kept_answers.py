@@ -176,3 +176,13 @@ def test_many_who_ask_for_an_old_answer_have_it_made_once(lively):
 
     assert bodies == [b"page"] * 9
     assert len(made) == 2
+
+
+def test_an_answer_that_is_none_any_more_is_forgotten(lively):
+    lively.get("/s/BTCUSDT")
+    lively.symbols = ("EDGEUSDT",)
+    lively.beat()
+
+    answer = lively.get("/s/BTCUSDT")
+
+    assert (answer.status_code, kept(lively).answers) == (404, 0)
