@@ -7,8 +7,6 @@ from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
-from data.gap_store import FIELDS as GAP_FIELDS
-from data.ledger_rows import FIELDS
 from market.candles import LAST_VALID_MS
 from market.intervals import INTERVAL_MS
 from utils.times import parse_utc
@@ -122,20 +120,17 @@ class ListArguments(Arguments):
     """How many rows, and from where on."""
 
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, DEFAULT_LIMIT)
-    cursor = word("next_cursor of the page before", r"[\w.~-]{1,80}", "next_cursor of the page before")
+    cursor = word("next_cursor of the page before", r"[\w.~-]{1,120}", "next_cursor of the page before")
 
 
 class PageArguments(ChoiceArguments, ListArguments):
-    """Which predictions, how many of them, from where on, and which of their keys."""
-
-    columns = FieldList(FIELDS)
+    """Which predictions, how many of them, and from where on."""
 
 
 class GapArguments(ListArguments):
-    """Which gaps, how many of them, from where on, and which of their keys."""
+    """Which gaps, how many of them, and from where on."""
 
     symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
-    columns = FieldList(GAP_FIELDS)
 
 
 class CandleArguments(Arguments):
