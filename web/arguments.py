@@ -1,8 +1,9 @@
-"""What the API takes in its query string; anything else is refused with the field and what it takes."""
+"""What the API takes in its query string and bodies; anything else is refused with the field and what it takes."""
 
 import re
 from typing import Any
 
+import msgspec
 from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
@@ -10,6 +11,7 @@ from webargs.flaskparser import FlaskParser
 from market.candles import LAST_VALID_MS
 from market.intervals import INTERVAL_MS
 from utils.times import parse_utc
+from web.problems import ProblemError
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
@@ -91,6 +93,11 @@ def word(what: str, pattern: str, allowed: str) -> fields.String:
     )
 
 
+def horizon_word() -> fields.String:
+    """Return a field that takes one horizon."""
+    return word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
+
+
 def choice(what: str, *options: str) -> fields.String:
     """Return a field that takes one of these words."""
     return fields.String(
@@ -113,7 +120,7 @@ class ChoiceArguments(Arguments):
     """Which rows: of a symbol, of a horizon."""
 
     symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
-    horizon = word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
+    horizon = horizon_word()
 
 
 class ListArguments(Arguments):
@@ -143,7 +150,7 @@ class CandleArguments(Arguments):
 
 
 class ArgumentsParser(FlaskParser):
-    """Reads the query; what is unknown or given twice is refused."""
+    """Reads the query or the body; what is unknown or given twice is refused."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
     DEFAULT_VALIDATION_STATUS = 400
@@ -154,3 +161,14 @@ class ArgumentsParser(FlaskParser):
             if len(values) > 1:
                 raise ValidationError({name: ["given more than once"]})
         return super().load_querystring(req, schema)
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Return the JSON body; a body of another kind has no fields, and what cannot be read is refused."""
+        if not req.is_json:
+            return {}
+        try:
+            return msgspec.json.decode(req.get_data())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProblemError(
+                400, "bad_body", "the body is refused: it is no JSON", allowed="a JSON object"
+            ) from error

@@ -29,6 +29,10 @@ def asked_word(name: str, allowed: list[str], default: str) -> str:
 
 def asked_horizon() -> str:
     """Return the horizon of the address, by default the second one there is; empty while there is none."""
-    names = list(stores().heartbeat().horizons)
-    default = names[min(1, len(names) - 1)] if names else ""
-    return asked_word("horizon", names, default)
+    return asked_word("horizon", list(stores().heartbeat().horizons), default_horizon())
+
+
+def default_horizon() -> str:
+    """Return the horizon that is shown when none is asked for; empty while there is none."""
+    names = stores().heartbeat().horizons
+    return names[min(1, len(names) - 1)] if names else ""
