@@ -27,7 +27,7 @@ class WholeNumber(fields.Integer):
         super().__init__(
             load_default=default,
             validate=validate.Range(low, high),
-            metadata={"allowed": f"{low} to {high}", "description": what},
+            metadata={"x-allowed": f"{low} to {high}", "description": what},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -43,7 +43,7 @@ class Moment(fields.String):
         """Describe the time as `what`."""
         super().__init__(
             load_default=None,
-            metadata={"allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
+            metadata={"x-allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -65,7 +65,7 @@ class FieldList(fields.String):
         super().__init__(
             data_key="fields",
             load_default=None,
-            metadata={"allowed": list(allowed), "description": "comma list of the keys to answer with"},
+            metadata={"x-allowed": list(allowed), "description": "comma list of the keys to answer with"},
         )
         self._names = allowed
 
@@ -89,7 +89,7 @@ def word(what: str, pattern: str, allowed: str) -> fields.String:
     return fields.String(
         load_default=None,
         validate=check,
-        metadata={"allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
+        metadata={"x-allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
     )
 
 
@@ -103,7 +103,7 @@ def choice(what: str, *options: str) -> fields.String:
     return fields.String(
         load_default=None,
         validate=validate.OneOf(options, error="not one of them"),
-        metadata={"allowed": list(options), "description": what},
+        metadata={"x-allowed": list(options), "description": what},
     )
 
 

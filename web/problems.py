@@ -125,7 +125,7 @@ def _argument_problem(error: ValidationError, raised: HTTPException) -> ProblemE
         known = sorted(taken)
         detail = f"{name[:80]!r} is no argument here; it takes {', '.join(known) or 'none'}"
         return ProblemError(400, "unknown_argument", detail, field=name[:80], allowed=known)
-    allowed = taken[name].metadata["allowed"]
+    allowed = taken[name].metadata["x-allowed"]
     told = allowed if isinstance(allowed, str) else ", ".join(allowed)
     shown = f"{name}={request.args.get(name, '')[:80]!r}" if source == "query" else name
     if isinstance(messages, dict):  # of a list: what is wrong with one of its entries

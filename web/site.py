@@ -53,7 +53,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
     login.register(site, config.PASSWORD)
     csrf.register(site, config.INSTANCE_DIR)
     Compress(site)
-    describe_api(site, [nouns[name] for name in nouns], PREFIX)
+    site.extensions["api"] = describe_api(site, [nouns[name] for name in nouns], PREFIX)
     problems.register(site)
     formats.register(site)
     for name in pages:

@@ -5,6 +5,7 @@ from typing import cast
 from flask import current_app
 
 from config import Config
+from web.described import DescribedApi
 from web.kept_answers import KeptStats
 from web.live import Live
 from web.stores import Stores
@@ -18,6 +19,11 @@ def stores() -> Stores:
 def settings() -> Config:
     """Return the settings this site was made with."""
     return cast("Config", current_app.extensions["settings"])
+
+
+def described_api() -> DescribedApi:
+    """Return the API this site serves, which can describe itself."""
+    return cast("DescribedApi", current_app.extensions["api"])
 
 
 def live() -> Live:

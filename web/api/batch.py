@@ -9,7 +9,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from web.answers import json_bytes
 from web.api import PREFIX, nouns
 from web.batch import MAX_PATHS, ask_all
-from web.described import ApiBlueprint, question
+from web.described import ApiBlueprint, Shown, question
+from web.examples import CHAIN
 
 api = nouns.add("batch")(ApiBlueprint("batch", __name__, description="Several questions in one call"))
 
@@ -35,7 +36,7 @@ class BatchArguments(Schema):
         fields.String(validate=_check_path),
         required=True,
         validate=validate.Length(1, MAX_PATHS),
-        metadata={"allowed": _ALLOWED, "description": "paths of this API with their queries"},
+        metadata={"x-allowed": _ALLOWED, "description": "paths of this API with their queries"},
     )
 
 
@@ -54,7 +55,14 @@ class BatchSchema(Schema):
     items = fields.List(fields.Nested(BatchItemSchema))
 
 
-@question(api, "/batch", BatchArguments, BatchSchema)
+_CHAIN_PATH = f"{PREFIX}/chain"
+_SHOWN = Shown(
+    {"items": [{"path": _CHAIN_PATH, "status": 200, "headers": {"Content-Type": "application/json"}, "body": CHAIN}]},
+    {"paths": [_CHAIN_PATH]},
+)
+
+
+@question(api, "/batch", BatchArguments, BatchSchema, _SHOWN)
 def batch(asked: dict[str, Any]) -> Response:
     """Answer up to 20 questions at once, each as if it had been asked alone."""
     items = ask_all(current_app.wsgi_app, request, asked["paths"])

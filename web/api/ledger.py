@@ -5,7 +5,8 @@ from typing import Any
 from market.errors import DataError
 from web.api import nouns
 from web.arguments import PageArguments, choice, word
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import SCORED
 from web.problems import refuse_argument
 from web.rows import PredictionSchema
 from web.site_stores import stores
@@ -22,7 +23,14 @@ class LedgerArguments(PageArguments):
     state = choice("how far the rows are", "open", "scored", "void")
 
 
-@table(api, "/ledger", LedgerArguments, PredictionSchema, version=lambda: stores().stamp())
+_SHOWN = Shown(
+    SCORED,
+    {"symbol": "BTCUSDT", "state": "scored", "limit": "1"},
+    columns=("made_at", "symbol", "horizon", "probability_up", "verdict", "outcome_return_bps", "net_bps", "origin"),
+)
+
+
+@table(api, "/ledger", LedgerArguments, PredictionSchema, version=lambda: stores().stamp(), shown=_SHOWN)
 def ledger(asked: dict[str, Any]) -> Page:
     """List the ledger, newest first by (made_at, id)."""
     check_symbol(asked["symbol"])

@@ -8,7 +8,8 @@ from marshmallow import Schema, fields
 from web.answers import json_answer
 from web.api import nouns
 from web.arguments import Arguments, horizon_word
-from web.described import ApiBlueprint, route
+from web.described import ApiBlueprint, Shown, route
+from web.examples import SUMMARY
 from web.kept_answers import keep_for_moment
 from web.page_answers import default_horizon
 from web.site_stores import stores
@@ -94,7 +95,7 @@ class SummarySchema(Schema):
     )
 
 
-@route(api, "/summary", SummaryArguments, SummarySchema, problems=(400,))
+@route(api, "/summary", SummaryArguments, SummarySchema, problems=(400,), shown=Shown(SUMMARY, {"horizon": "4h"}))
 def summary(asked: dict[str, Any]) -> Response:
     """Return the board of one horizon in one small answer, at most 4 kB."""
     keep_for_moment()
