@@ -14,7 +14,7 @@ _JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument: `part` of the path, or of the query."""
+    """One argument: a part of the path, or else of the query or of the body."""
 
     name: str
     is_part: bool
@@ -80,9 +80,16 @@ class Operation:
 
 def operations(api: DescribedApi) -> list[Operation]:
     """Return every operation in the order of the paths; a table's files are part of its operation."""
-    paths = api.description()["paths"]
+    description = api.description()
+    paths, schemas = description["paths"], description["components"]["schemas"]
     return [
-        _operation(path, method, told, methods.get("parameters", []), [end for end in TWINS if path + end in paths])
+        _operation(
+            path,
+            method,
+            told,
+            [*methods.get("parameters", []), *told.get("parameters", []), *_of_body(told, schemas)],
+            [end for end in TWINS if path + end in paths],
+        )
         for path, methods in sorted(paths.items())
         for method, told in methods.items()
         if method in ("get", "post") and not any(path.endswith(end) and path[: -len(end)] in paths for end in TWINS)
@@ -90,7 +97,7 @@ def operations(api: DescribedApi) -> list[Operation]:
 
 
 def _operation(
-    path: str, method: str, told: dict[str, Any], parts: list[dict[str, Any]], twins: list[str]
+    path: str, method: str, told: dict[str, Any], parameters: list[dict[str, Any]], twins: list[str]
 ) -> Operation:
     shown, good = told["x-shown"], told["responses"]["200"]["content"]
     media_type = next(iter(good))
@@ -101,7 +108,7 @@ def _operation(
         method=method.upper(),
         path=path,
         summary=told["summary"],
-        arguments=tuple(_argument(one) for one in [*parts, *told.get("parameters", [])]),
+        arguments=tuple(_argument(one) for one in parameters),
         media_type=media_type,
         twins=tuple(twins),
         asked=shown["asked"],
@@ -111,6 +118,17 @@ def _operation(
         columns=tuple(shown["columns"]),
         problems=tuple(int(status) for status in told["responses"] if status.isdigit() and status != "200"),
     )
+
+
+def _of_body(told: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the fields of an operation's body in the form of parameters."""
+    if "requestBody" not in told:
+        return []
+    name = told["requestBody"]["content"][_JSON]["schema"]["$ref"].rpartition("/")[2]
+    return [
+        {"name": key, "in": "body", "schema": form, "description": form.get("description", "")}
+        for key, form in schemas[name]["properties"].items()
+    ]
 
 
 def _argument(one: dict[str, Any]) -> Argument:
