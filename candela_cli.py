@@ -22,6 +22,7 @@ STOPPED = 130
 _TIMEOUT_SECONDS = 30
 _MOST_COLUMNS = 8  # of a table whose operation names none
 _DECIMALS = {"probability_up": 3, "expected_return_bps": 1, "edge_bps": 1, "outcome_return_bps": 1, "net_bps": 1}
+_CHUNK_BYTES = 65_536
 _EVENTS = "text/event-stream"
 
 
@@ -92,8 +93,13 @@ def _ask(root: str, one: "Operation", given: dict[str, Any], ending: str, config
         f"{root}{path}{ending}{'?' if query else ''}{query}",
         auth=("candela", config.PASSWORD) if is_ours and config.PASSWORD else None,
         timeout=_TIMEOUT_SECONDS,
-        stream=one.media_type == _EVENTS,
+        stream=one.media_type == _EVENTS or _is_file(one),
     )
+
+
+def _is_file(one: "Operation") -> bool:
+    """Return whether an answer may be larger than what should be in memory at once."""
+    return one.path.endswith((".csv", ".json"))
 
 
 def _host(config: Config) -> str:
@@ -111,6 +117,10 @@ def _show(one: "Operation", answer: "requests.Response", is_json: bool, is_csv: 
             if line.startswith(b"data: "):
                 sys.stdout.write(f"{line.removeprefix(b'data: ').decode()}\n")
                 sys.stdout.flush()
+        return 0
+    if _is_file(one):
+        for part in answer.iter_content(_CHUNK_BYTES):
+            sys.stdout.buffer.write(part)
         return 0
     if is_json or is_csv:
         sys.stdout.write(answer.text if answer.text.endswith("\n") else f"{answer.text}\n")

@@ -2,8 +2,11 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sqlalchemy import BigInteger, Column, Connection, Engine, Float, Select, String, Table, select
@@ -12,10 +15,13 @@ from data import candle_journal
 from data.candle_checks import checked, checksums, seed_of
 from data.candle_journal import Record, records_of
 from data.database import metadata, transaction
+from data.sealed_candles import SealedCandles, Span, without
 from market.candles import CANDLES, COLUMNS, Candle
 from market.intervals import floor_to, interval_ms
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 candles = Table(
     "candles",
@@ -60,6 +66,7 @@ class CandleStore:
         """Use the candles of `interval` (such as "5m") in the database behind `engine`."""
         self._engine = engine
         self._interval_ms = interval_ms(interval)
+        self._sealed = SealedCandles(engine, interval, self._interval_ms)
 
     def append(self, candles: list[Candle]) -> None:
         """Keep the candles that are new, durably, in one short write; nothing kept before is ever changed.
@@ -106,27 +113,40 @@ class CandleStore:
 
         With a start: the oldest `limit` from there; without: the newest `limit`.
         """
-        order = "ASC" if start_ms is not None else "DESC"
+        is_newest = start_ms is None
+        span = Span(_or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS), limit, is_newest)
+        return _until_still(partial(self._load, symbol, span))
+
+    def _load(self, symbol: str, span: Span) -> np.ndarray:
+        order = "DESC" if span.is_newest else "ASC"
         sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms {order} LIMIT ?"
-        first_ms, end_ms = _or(start_ms, _NO_START_MS), _or(end_ms, _NO_END_MS)
-        with self._engine.connect() as connection:
-            noted = self._noted(connection, symbol)  # first: what settles in between is seen twice, not missed
-            key = (symbol, self._interval_ms, first_ms, end_ms, _or(limit, -1))
+        key = (symbol, self._interval_ms, span.start_ms, span.end_ms, _or(span.limit, -1))
+        with self._at_one_moment() as connection:
+            noted = self._noted(connection, symbol)
             rows = _cursor(connection).execute(sql, key).fetchall()
-        more = [row for row in noted if first_ms <= row[0] < end_ms]
+            months = self._sealed.months(_cursor(connection), symbol, span.start_ms, span.end_ms)
+        more = [row for row in noted if span.start_ms <= row[0] < span.end_ms]
         if more:
-            rows = _joined(rows, more, is_newest_first=order == "DESC")[:limit]
+            rows = _joined(rows, more, is_newest_first=span.is_newest)[: span.limit]
         table = _sound(symbol, self._interval_ms, rows)
-        return table if order == "ASC" else table[::-1].copy()
+        return self._sealed.completed(symbol, table[::-1].copy() if span.is_newest else table, months, span)
+
+    def load_live(self, symbol: str, start_ms: int, end_ms: int) -> np.ndarray:
+        """Return the candles in [start, end) that lie in no sealed month yet, or not only there, oldest first."""
+        sql = f"{_ROW} AND open_ms >= ? AND open_ms < ? ORDER BY open_ms"
+        with self._engine.connect() as connection:
+            rows = _cursor(connection).execute(sql, (symbol, self._interval_ms, start_ms, end_ms)).fetchall()
+        return _sound(symbol, self._interval_ms, rows)
 
     def newest(self) -> dict[str, int]:
         """Return the open time of the newest candle of each symbol that has one."""
-        with self._engine.connect() as connection:
+        with self._at_one_moment() as connection:
             noted = candle_journal.noted(connection, self._interval_ms)
             rows = _cursor(connection).execute(_NEWEST, (self._interval_ms,)).fetchall()
-        newest = {symbol: open_ms for symbol, open_ms in rows if open_ms is not None}
-        for symbol, _, open_ms, *_ in noted:
-            newest[symbol] = max(open_ms, newest.get(symbol, open_ms))
+            newest = self._sealed.newest(_cursor(connection))
+        for symbol, open_ms in [*rows, *((record[0], record[2]) for record in noted)]:
+            if open_ms is not None:
+                newest[symbol] = max(open_ms, newest.get(symbol, open_ms))
         return newest
 
     def holes(self, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
@@ -135,18 +155,24 @@ class CandleStore:
         start_ms, end_ms = floor_to(start_ms + step - 1, step), floor_to(end_ms + step - 1, step)
         if start_ms >= end_ms:
             return []
+        with self._at_one_moment() as connection:
+            noted = [row[0] for row in self._noted(connection, symbol) if start_ms <= row[0] < end_ms]
+            spans = self._holes(_cursor(connection), symbol, start_ms, end_ms)
+            months = self._sealed.months(_cursor(connection), symbol, start_ms, end_ms)
+        spans = without(spans, [(open_ms, open_ms + step) for open_ms in sorted(noted)])
+        return without(spans, [run for month in months for run in month.runs(step)])
+
+    def _holes(self, cursor: sqlite3.Cursor, symbol: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """Return the spans that lack candles of the table; start and end lie on the grid."""
+        step = self._interval_ms
         key = (symbol, step, start_ms, end_ms)
-        with self._engine.connect() as connection:
-            if self._noted(connection, symbol):
-                return _spans_between(self.load(symbol, start_ms, end_ms)["open_ms"].tolist(), start_ms, end_ms, step)
-            cursor = _cursor(connection)
-            count, first_ms, last_ms = cursor.execute(
-                f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
-            ).fetchone()
-            if count == 0:
-                return [(start_ms, end_ms)]
-            is_whole = last_ms - first_ms == (count - 1) * step
-            inner = [] if is_whole else cursor.execute(_GAPS, (step, *key, step)).fetchall()
+        count, first_ms, last_ms = cursor.execute(
+            f"SELECT count(*), min(open_ms), max(open_ms) {_SPAN}", key
+        ).fetchone()
+        if count == 0:
+            return [(start_ms, end_ms)]
+        is_whole = last_ms - first_ms == (count - 1) * step
+        inner = [] if is_whole else cursor.execute(_GAPS, (step, *key, step)).fetchall()
         edges = [(start_ms, first_ms), *inner, (last_ms + step, end_ms)]
         return [(from_ms, to_ms) for from_ms, to_ms in edges if from_ms < to_ms]
 
@@ -156,19 +182,37 @@ class CandleStore:
         for symbol, open_ms in pairs:
             by_symbol.setdefault(symbol, []).append(open_ms)
         closes: dict[tuple[str, int], float] = {}
-        with self._engine.connect() as connection:
-            noted = candle_journal.noted(connection, self._interval_ms)
-            for symbol, opens in by_symbol.items():
-                for at in range(0, len(opens), _IN_ONE_QUESTION):
-                    rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
-                    table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
-                    found = zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True)
-                    closes.update(((symbol, open_ms), close) for open_ms, close in found)
-        wanted = set(pairs)
-        for symbol, _, open_ms, _, _, _, close, *_ in noted:
-            if (symbol, open_ms) in wanted:
-                closes.setdefault((symbol, open_ms), close)
+        for symbol, opens in by_symbol.items():
+            found = _until_still(partial(self._closes, symbol, opens))
+            closes.update(((symbol, open_ms), close) for open_ms, close in found.items())
         return closes
+
+    def _closes(self, symbol: str, opens: list[int]) -> dict[int, float]:
+        with self._at_one_moment() as connection:
+            wanted = set(opens)
+            closes = {row[0]: row[4] for row in reversed(self._noted(connection, symbol)) if row[0] in wanted}
+            for at in range(0, len(opens), _IN_ONE_QUESTION):
+                rows = connection.execute(self._rows_of(symbol, opens[at : at + _IN_ONE_QUESTION])).all()
+                table = _sound(symbol, self._interval_ms, [tuple(row) for row in rows])
+                closes.update(zip(table["open_ms"].tolist(), table["close"].tolist(), strict=True))
+            months = self._sealed.months(_cursor(connection), symbol, min(opens), max(opens) + 1)
+        return closes | self._sealed.closes(symbol, opens, months)
+
+    def lost_spans(self) -> list[tuple[int, int]]:
+        """Return the months (from, to; to exclusive) whose file was damaged and that were not fetched again yet."""
+        with self._at_one_moment() as connection:
+            return self._sealed.lost(_cursor(connection))
+
+    def found_again(self, from_ms: int) -> None:
+        """Note that what the exchange still has of a lost month has been fetched."""
+        with transaction(self._engine) as connection:
+            self._sealed.found_again(_cursor(connection), from_ms)
+
+    @contextmanager
+    def _at_one_moment(self) -> Iterator[Connection]:
+        """Hand out a connection whose questions all see the same state: a commit moves a candle between them."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
 
     def _noted(self, connection: Connection, symbol: str) -> list[Record]:
         """Return what waits to be settled of one symbol, as rows of `_ROW`."""
@@ -214,10 +258,13 @@ def _joined(rows: list[Record], noted: list[Record], *, is_newest_first: bool) -
     return sorted(by_time.values(), key=lambda row: row[0], reverse=is_newest_first)
 
 
-def _spans_between(opens: list[int], start_ms: int, end_ms: int, step: int) -> list[tuple[int, int]]:
-    """Return the spans of [start, end) without any of these candles, which are in order."""
-    edges = zip([start_ms, *(open_ms + step for open_ms in opens)], [*opens, end_ms], strict=True)
-    return [(from_ms, to_ms) for from_ms, to_ms in edges if from_ms < to_ms]
+def _until_still(question: Callable[[], T]) -> T:
+    """Return the answer to a question; ask again when a month it reads is sealed anew meanwhile."""
+    while True:
+        try:
+            return question()
+        except FileNotFoundError:
+            continue
 
 
 def _sound(symbol: str, interval_ms: int, rows: list[tuple[Any, ...]]) -> np.ndarray:

@@ -11,13 +11,14 @@ from typing import Any
 
 from data.candle_checks import checked, seed_of
 from data.database import SCHEMA_VERSION, load_stores, make_tables, metadata
+from data.segment_damage import heal_segments
 
 logger = logging.getLogger(__name__)
 
 AUDIT_SECONDS = 3.0  # then a start goes on: a candle that was not looked at is checked whenever it is read
 _SALVAGED = ".salvaged"
 _SIDES = ("-wal", "-shm")
-_LEAST_ROW_BYTES = 64  # a file holds fewer ledger rows than this fits into it
+_LEAST_ROW_BYTES = 16  # a file holds fewer ledger rows than this fits into it
 _ROWS = 50_000
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter when a damaged name is part of the message
 _RAISE = """
@@ -30,7 +31,8 @@ def heal(path: Path) -> None:
 
     A file whose structure is damaged is renamed to `<name>.damaged-<time>`, and the rows that can be read go to a new
     one. Of a sound file, candles that are not as they were written are removed. In both cases the exchange is asked
-    for the candles that are missing then. A kill in between is made good by the next call.
+    for the candles that are missing then. The sealed months are looked over as well (`data.segment_damage`). A kill
+    in between is made good by the next call.
     """
     salvaged = path.with_name(path.name + _SALVAGED)
     if not path.exists() and salvaged.exists():
@@ -45,6 +47,7 @@ def heal(path: Path) -> None:
     removed = _remove_damaged_candles(path)
     if removed:
         logger.error("candles damaged on the disk removed, to be fetched again file=%s count=%d", path.name, removed)
+    heal_segments(path)
 
 
 def _structure(path: Path) -> str | None:

@@ -8,13 +8,13 @@ import numpy as np
 from market.errors import ModelError
 
 BINS = 10  # tenths of the training rows
-MAX_ROWS = 30_000  # of the training that make the reference, chosen evenly
+MAX_ROWS = 30_000  # of the training that make the spread, chosen evenly
 _FLOOR = 1e-4  # share of an empty bin, so that the logarithm exists
 
-Reference = dict[str, Any]
+Spread = dict[str, Any]
 
 
-def reference_of(rows: np.ndarray) -> Reference:
+def spread_of(rows: np.ndarray) -> Spread:
     """Return how each column of (n, F) training rows is spread: inner edges of its tenths, and the shares in them.
 
     Rows with a hole are left out. A column of few values has tenths that coincide; the shares say how.
@@ -28,11 +28,15 @@ def reference_of(rows: np.ndarray) -> Reference:
     return {"rows": len(chosen), "edges": _rounded(edges), "shares": _rounded(shares)}
 
 
-def edges_of(reference: Mapping[str, Any], features: int) -> np.ndarray:
-    """Return the edges (F, BINS - 1) of a reference; ModelError when it is none for so many features."""
-    edges = np.array(reference.get("edges"), dtype=np.float64)
-    if edges.shape != (features, BINS - 1):
-        raise ModelError(f"the reference of the features is {edges.shape}, {features} features need others")
+def edges_of(spread: Mapping[str, Any], features: int) -> np.ndarray:
+    """Return the edges (F, BINS - 1) of a spread; ModelError when it is none for so many features."""
+    try:
+        edges = np.array(spread["edges"], dtype=np.float64)
+        shares = np.array(spread["shares"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the spread of the features cannot be read: {error}") from error
+    if edges.shape != (features, BINS - 1) or shares.shape != (features, BINS):
+        raise ModelError(f"the spread of the features is {edges.shape}, {features} features need others")
     return edges
 
 
@@ -44,12 +48,12 @@ def counts_of(rows: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(places.ravel(), minlength=features * BINS).reshape(features, BINS)
 
 
-def stability(reference: Mapping[str, Any], counts: np.ndarray) -> np.ndarray:
+def stability(spread: Mapping[str, Any], counts: np.ndarray) -> np.ndarray:
     """Return the index of each feature: sum of (now - then) ln(now / then) over its bins; 0 is no change at all.
 
     The usual reading (Siddiqi 2006): below 0.1 nothing, above 0.2 the population is another one.
     """
-    then = np.maximum(np.array(reference["shares"], dtype=np.float64), _FLOOR)
+    then = np.maximum(np.array(spread["shares"], dtype=np.float64), _FLOOR)
     now = np.maximum(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), _FLOOR)
     result: np.ndarray = ((now - then) * np.log(now / then)).sum(axis=1)
     return result

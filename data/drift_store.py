@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, del
 from sqlalchemy.dialects.sqlite import insert
 
 from data.database import metadata, transaction
-from data.drift import BINS, stability
+from data.drift import BINS, edges_of, stability
+from market.errors import ModelError
 
 KEPT_DAYS = 7  # the days that make the index
 DRIFT_LIMIT = 0.2  # usually read as: it has moved
@@ -77,9 +78,9 @@ class DriftStore:
             found = connection.execute(query).scalar()
         return _table([found], features)
 
-    def report(self, model: str, features: Sequence[str], reference: Mapping[str, Any] | None) -> DriftReport | None:
+    def report(self, model: str, features: Sequence[str], spread: Mapping[str, Any] | None) -> DriftReport | None:
         """Return how the features of a model have moved; None while nothing is known of it."""
-        if reference is None:
+        if spread is None or not _is_whole(spread, len(features)):
             return None
         c = drift_days.c
         query = select(c.counts).where(c.model == model, c.interval == self._interval)
@@ -89,9 +90,17 @@ class DriftStore:
         n = int(counts[0].sum()) if len(counts) else 0
         if not n:
             return None
-        indexes = zip(features, stability(reference, counts).tolist(), strict=True)
+        indexes = zip(features, stability(spread, counts).tolist(), strict=True)
         moved = sorted((Drift(name, index) for name, index in indexes), key=lambda one: -one.index)
         return DriftReport(n, len(days), tuple(moved))
+
+
+def _is_whole(spread: Mapping[str, Any], features: int) -> bool:
+    try:
+        edges_of(spread, features)
+    except ModelError:
+        return False
+    return True
 
 
 def _bytes(counts: np.ndarray) -> bytes:

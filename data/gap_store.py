@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
+from data import ledger_blocks
 from data.database import metadata, transaction
 from data.ledger_tables import predictions
 from market.errors import DataError
@@ -104,7 +105,9 @@ class GapStore:
         made = late = 0
         for horizon in horizons:
             made += _count(connection, self._rows(row, horizon).where(predictions.c.origin == "live"))
+            made += self._sealed(connection, row, {"horizon": horizon, "origin": "live"})
             late += _count(connection, self._rows(row, horizon, duration_ms(horizon)))
+            late += self._sealed(connection, row, {"horizon": horizon}, duration_ms(horizon))
         return {
             "symbol": row["symbol"],
             "from": iso_utc(row["from_ms"]),
@@ -116,6 +119,12 @@ class GapStore:
             "missed_predictions": max(0, candles * len(horizons) - made),
             "late_outcomes": late,
         }
+
+    def _sealed(self, connection: Connection, gap: RowMapping, wanted: dict[str, str], before_ms: int = 0) -> int:
+        """Count the same rows among those that were sealed."""
+        later_ms = self._interval_ms - before_ms  # a row is made when its candle closes
+        made = (gap["from_ms"] + later_ms, gap["to_ms"] + later_ms)
+        return ledger_blocks.count(connection, self._interval, {"symbol": gap["symbol"], **wanted}, made)
 
     def _rows(self, gap: RowMapping, horizon: str, before_ms: int = 0) -> Select[int]:
         """Count the rows of the candles in the gap, or of those `before_ms` earlier, along the ledger's key."""

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from data.ledger_rows import Row
@@ -63,7 +64,7 @@ def insert_inputs(connection: Connection, records: Sequence[InputRecord]) -> Non
         connection.exec_driver_sql(_INSERT, list(records))
 
 
-def load_inputs(connection: Connection, row: RowMapping) -> dict[str, float | None]:
+def load_inputs(connection: Connection, row: Mapping[Any, Any]) -> dict[str, float | None]:
     """Return what the model saw, by feature name; null where it had no value."""
     kept = prediction_inputs.c
     query = select(kept.feature_set, kept["values"]).where(

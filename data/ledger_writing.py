@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from data import ledger_chain, ledger_journal
+from data.ledger_blocks import ends, ledger_blocks
 from data.ledger_inputs import InputForm, Inputs, insert_inputs
 from data.ledger_journal import Record
 from data.ledger_rows import MADE, Key, key_of, record_of
@@ -27,6 +28,7 @@ _KEYS_MADE = select(
 _VERSION = select(ledger_state.c.value).where(ledger_state.c.name == "version")
 _HIGHEST = select(
     func.max(predictions.c.seq),
+    select(func.max(ledger_blocks.c.last_seq)).scalar_subquery(),
     select(ledger_state.c.value).where(ledger_state.c.name == "first_seq").scalar_subquery(),
 )
 _KEEP_VERSION = insert(ledger_state).values(name="version", value=bindparam("version"))
@@ -75,9 +77,10 @@ def settle(connection: Connection) -> None:
 
 
 def add(connection: Connection, new: Sequence[Prediction]) -> None:
-    """Write predictions straight among the rows."""
+    """Write predictions straight among the rows; where old ones were sealed the record is closed."""
     settle(connection)
-    _insert(connection, _numbered(connection, new))
+    closed_ms = {interval: ends(connection, interval)[1] or 0 for interval in {one.interval for one in new}}
+    _insert(connection, _numbered(connection, [one for one in new if one.made_ms > closed_ms[one.interval]]))
     advance(connection, version_of(connection) + 1)
 
 
@@ -106,8 +109,8 @@ def _numbered(connection: Connection, new: Sequence[Prediction]) -> list[Record]
 
     These lie above the numbers of rows that a damaged file may have lost (`data.damage`), and of those that wait.
     """
-    highest, floor = connection.execute(_HIGHEST).one()
-    first = max((highest or 0) + 1, floor or 0, ledger_journal.ends(connection)[0] + 1)
+    highest, sealed, floor = connection.execute(_HIGHEST).one()
+    first = max((highest or 0) + 1, (sealed or 0) + 1, floor or 0, ledger_journal.ends(connection)[0] + 1)
     return [record_of(prediction, first + index) for index, prediction in enumerate(new)]
 
 

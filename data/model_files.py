@@ -17,17 +17,15 @@ MAPPED_BYTES = 8_000_000
 def content_of(path: Path, expected: dict[str, Any]) -> bytes | mmap:
     """Return the bytes of a file: a copy of a small one, a shared mapping of a large one.
 
-    `expected`: its `size` and `sha256`; ModelError when it is another file.
+    `expected`: its `size` and `sha256`; ModelError when it is of another size. The content is for the caller to hash.
     """
     try:
         with open_plain(path) as file:
             size = os.fstat(file.fileno()).st_size
             _compare_size(path, expected, size)
-            content = mmap(file.fileno(), 0, access=ACCESS_READ) if size >= MAPPED_BYTES else file.read(size)
+            return mmap(file.fileno(), 0, access=ACCESS_READ) if size >= MAPPED_BYTES else file.read(size)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path.name} cannot be read: {error}; train again") from error
-    _compare_digest(path, expected, hashlib.sha256(content).hexdigest())
-    return content
 
 
 def verify(path: Path, expected: dict[str, Any]) -> None:
@@ -39,17 +37,18 @@ def verify(path: Path, expected: dict[str, Any]) -> None:
         digest = _digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     except OSError as error:
         raise ModelError(f"{path.name} cannot be read: {error.strerror}; train again") from error
-    _compare_digest(path, expected, digest)
+    compare_digest(path, expected, digest)
+
+
+def compare_digest(path: Path, expected: dict[str, Any], digest: str) -> None:
+    """Refuse a file whose content has another SHA-256 than `expected` says."""
+    if digest != expected["sha256"]:
+        raise ModelError(f"{path.name} does not match its checksum, it was changed or damaged; train again")
 
 
 def _compare_size(path: Path, expected: dict[str, Any], size: int) -> None:
     if size != expected["size"]:
         raise ModelError(f"{path.name} holds {size} bytes, its manifest says {expected['size']}; train again")
-
-
-def _compare_digest(path: Path, expected: dict[str, Any], digest: str) -> None:
-    if digest != expected["sha256"]:
-        raise ModelError(f"{path.name} does not match its checksum, it was changed or damaged; train again")
 
 
 @lru_cache(maxsize=1_000)

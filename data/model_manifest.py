@@ -33,11 +33,11 @@ def manifest_of(
     definition: str,
     span: tuple[int, int],
     files: dict[str, dict[str, Any]],
-    reference: dict[str, Any] | None,
+    spread: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the manifest of a trained model, unsigned.
 
-    `span`: first and last moment of the history, ms; `files`: by part; `reference`: how its features were spread.
+    `span`: first and last moment of the history, ms; `files`: by part; `spread`: how its features were spread.
     """
     return {
         "format": FORMAT,
@@ -50,11 +50,13 @@ def manifest_of(
         "training": {**_span(trained.training_ms), "rows": trained.rows},
         "calibrated_on": _span(trained.calibration_ms),
         "folds": len(trained.folds),
+        "cost": asdict(trained.cost_record) if trained.cost_record else None,
+        "choices": asdict(trained.choices),
         "metrics": {family: asdict(record) for family, record in trained.records.items()},
         "libraries": {name: version(name) for name in _LIBRARIES},
         "check": {"row": trained.check_row, "probability": trained.check_probability},
         "files": files,
-        "reference": reference,
+        "spread": spread,
     }
 
 
@@ -84,7 +86,7 @@ def is_model_id(name: str) -> bool:
 
 
 def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to tell of a sound model; `reference` is for who computes its drift."""
+    """Return what there is to tell of a sound model; `spread` is for who computes its drift."""
     hidden = ("format", "check", "files", "cut_ms", "signatures")
     shown = {name: value for name, value in manifest.items() if name not in hidden}
     shown["size_bytes"] = sum(entry["size"] for entry in manifest["files"].values())
@@ -150,6 +152,8 @@ def _fault(manifest: dict[str, Any], name: str) -> str:
         return "names no features"
     if not isinstance(files, dict) or set(files) != set(PARTS) or not all(map(_is_file_entry, files.values())):
         return "does not name its files"
+    if not isinstance(manifest.get("spread"), dict | None):
+        return "has no spread of its features"
     return "" if _has_numbers(manifest) else "has numbers missing"
 
 

@@ -9,11 +9,14 @@ import hashlib
 import io
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.model_files import content_of, verify
+from data.model_files import compare_digest, content_of, verify
 from data.model_manifest import PARTS, card_of, is_model_id, manifest_bytes, manifest_of, read_manifest, read_unchecked
 from data.model_seal import sealed, without_seal
 from market.errors import ModelError
@@ -33,6 +36,14 @@ MAX_LISTED = 500  # refused files; a folder full of others' files is counted, no
 _SUFFIXES = {".json", *(f".{part}" for part in PARTS)}
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How long a model took to load, and how large it is in memory."""
+
+    load_ms: float
+    bytes: int
+
+
 class ModelStore:
     """The models in one folder, which several instances may share."""
 
@@ -40,6 +51,8 @@ class ModelStore:
         """Look into `folder` for what is signed with the key in `key_file`; both are made at the first save."""
         self._folder = folder
         self._key_file = key_file
+        self.loads: dict[str, Load] = {}  # of the models that were loaded here
+        self._warned: set[str] = set()
 
     def save(
         self,
@@ -48,12 +61,12 @@ class ModelStore:
         span: tuple[int, int],
         definition: str = "",
         kept: Collection[str] = (),
-        reference: dict[str, Any] | None = None,
+        spread: dict[str, Any] | None = None,
     ) -> str:
         """Keep a trained model and return its id; a kill leaves it whole or not there.
 
         `definition`: a hash of the rules behind the features, for features of one name may change their meaning;
-        `span`: first and last moment of the history it was trained from; `reference`: how its features were spread.
+        `span`: first and last moment of the history it was trained from; `spread`: how its features were spread.
         The oldest models beyond KEPT_MODELS go, but for those in `kept`.
         """
         import joblib
@@ -70,7 +83,7 @@ class ModelStore:
             part: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for part, content in contents.items()
         }
-        manifest = manifest_of(trained, venue, definition, span, files, reference)
+        manifest = manifest_of(trained, venue, definition, span, files, spread)
         for part, content in contents.items():
             write_atomically(self._path(trained.model.id, part), content)
         self._write_manifest(sealed(manifest, secret, self._before(trained.model.id)))
@@ -82,14 +95,22 @@ class ModelStore:
         from models.array_file import unpack
         from models.served import served_from
 
+        started_s = time.perf_counter()
         manifest = self._manifest(model_id)
         path = self._path(model_id, "npz")
         content = content_of(path, manifest["files"]["npz"])
-        try:
-            model = served_from(manifest, unpack(content))
-        except ModelError as error:
-            raise ModelError(f"{path.name} refused: {error}") from error
+        # A file is hashed while it is looked over: both take as long as reading it, and a check believes nothing.
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(lambda: hashlib.sha256(content).hexdigest())
+            try:
+                model = served_from(manifest, unpack(content))
+            except ModelError as error:
+                compare_digest(path, manifest["files"]["npz"], digest.result())
+                raise ModelError(f"{path.name} refused: {error}") from error
+        compare_digest(path, manifest["files"]["npz"], digest.result())
         _check_answer(model, manifest["check"])
+        size_bytes = sum(array.nbytes for array in model.arrays().values())
+        self.loads[model_id] = Load(round(1_000 * (time.perf_counter() - started_s), 1), size_bytes)
         return model
 
     def cached(self, model_id: str) -> "ServedModel":
@@ -116,7 +137,7 @@ class ModelStore:
             try:
                 self._verify(manifest)
             except ModelError as error:
-                logger.warning("model refused reason=%r", str(error))
+                self._warn(str(error))
                 continue
             found[str(manifest["id"])] = int(manifest["cut_ms"])
         return found
@@ -152,6 +173,12 @@ class ModelStore:
             refused[MAX_LISTED:] = [_refused(f"{len(refused) - MAX_LISTED} more", more)]
         return [card_of(manifest) for manifest in sound if venue in (None, manifest["venue"])] + refused
 
+    def _warn(self, reason: str) -> None:
+        """Log a refusal once, however often the folder is looked at."""
+        if reason not in self._warned and len(self._warned) < MAX_LISTED:
+            self._warned.add(reason)
+            logger.warning("model refused reason=%r", reason)
+
     def _path(self, model_id: str, suffix: str) -> Path:
         return self._folder / f"{model_id}.{suffix}"
 
@@ -176,7 +203,7 @@ class ModelStore:
             try:
                 manifest = read_manifest(path, secret)
             except ModelError as error:
-                logger.warning("model refused reason=%r", str(error))
+                self._warn(str(error))
                 continue
             if (manifest["venue"], manifest["interval"], manifest["horizon"]) == (venue, interval, horizon):
                 found.append((manifest["cut_ms"], path.stat().st_mtime_ns, path.name, manifest))

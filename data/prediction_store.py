@@ -1,16 +1,19 @@
 """The ledger: every prediction is a row before it is shown, scored once when its horizon has passed, never changed."""
 
-from collections.abc import Callable, Collection, Sequence
+import heapq
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, func, select
 
-from data import ledger_chain, ledger_journal
+from data import ledger_blocks, ledger_chain, ledger_journal
 from data.database import transaction
 from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
+from data.ledger_pages import newest_first, page_of
 from data.ledger_rows import Row, RowForm, Told
 from data.ledger_tables import newest_predictions, predictions
 from data.ledger_writing import ROWS_A_VERSION, add, advance, note, settle, version_of
@@ -157,20 +160,11 @@ class PredictionStore:
 
         DataError when the cursor is none of ours.
         """
-        query = self._newest_first()
-        for column, value in (("symbol", symbol), ("horizon", horizon), ("model", model)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        for column, value in (("origin", origin), ("state", state)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        if cursor is not None:
-            query = query.where(tuple_(predictions.c.made_ms, predictions.c.seq) < self._rows.place(cursor))
-        rows = self._read(query.limit(limit + 1))
-        if len(rows) <= limit:
-            return rows, None
-        last = rows[limit - 1]
-        return rows[:limit], self._rows.cursor(last)
+        words = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin, "state": state}
+        wanted = {name: value for name, value in words.items() if value is not None}
+        before = None if cursor is None else self._rows.place(cursor)
+        query = newest_first(predictions, self._interval, wanted, before)
+        return page_of(self._newest(query, wanted, before, limit + 1), limit, self._rows)
 
     def row(self, id_: str) -> Row | None:
         """Return one row with its inputs, or None when there is none of that id."""
@@ -179,9 +173,10 @@ class PredictionStore:
             return None
         with self._engine.connect() as connection:
             found = connection.execute(select(predictions).where(predictions.c.seq == number)).mappings().first()
-            if found is None:
+            row = found or ledger_blocks.row_of(connection, number)
+            if row is None:
                 return self._waiting(connection, number)
-            return {**self._rows.shown(found), "inputs": load_inputs(connection, found)}
+            return {**self._rows.shown(row), "inputs": load_inputs(connection, row)}
 
     def _waiting(self, connection: Connection, number: int) -> Row | None:
         """Return a row that is published and not settled yet."""
@@ -198,7 +193,14 @@ class PredictionStore:
         query = query.where(predictions.c.interval == self._interval)
         if horizon is not None:
             query = query.where(predictions.c.horizon == horizon)
-        return self._read(query.order_by(predictions.c.due_ms.desc(), predictions.c.seq.desc()).limit(limit))
+        query = query.order_by(predictions.c.due_ms.desc(), predictions.c.seq.desc()).limit(limit)
+        wanted = {"origin": origin} | ({} if horizon is None else {"horizon": horizon})
+        with self._engine.connect() as connection, connection.begin():
+            live: Sequence[ledger_blocks.Row] = connection.execute(query).mappings().all()
+            least_ms = live[-1]["due_ms"] if len(live) == limit else 0
+            sealed = ledger_blocks.calls(connection, self._interval, wanted, least_ms)
+            both = heapq.merge(live, sealed, key=lambda row: (row["due_ms"], row["seq"]), reverse=True)
+            return [self._rows.shown(row) for row in islice(both, limit)]
 
     def last_scored(self, limit: int, symbol: str, horizon: str | None = None) -> list[Row]:
         """Return the rows of a symbol that were scored last, newest outcome first."""
@@ -206,22 +208,31 @@ class PredictionStore:
         query = query.where(predictions.c.interval == self._interval)
         if horizon is not None:
             query = query.where(predictions.c.horizon == horizon)
-        return self._read(query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc()).limit(limit))
+        query = query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
+        wanted = {"symbol": symbol, "state": "scored"} | ({} if horizon is None else {"horizon": horizon})
+        return self._newest(query, wanted, None, limit)
 
     def first_live_ms(self) -> int | None:
         """Return the open time of the first candle that has a live row: replayed rows end before it."""
         query = select(func.min(predictions.c.candle_open_ms)).where(
             predictions.c.origin == "live", predictions.c.interval == self._interval
         )
-        with self._engine.connect() as connection:
-            found: int | None = connection.execute(query).scalar()
-        return found
+        with self._engine.connect() as connection, connection.begin():
+            found = connection.execute(query).scalar(), ledger_blocks.ends(connection, self._interval)[0]
+        return min((open_ms for open_ms in found if open_ms is not None), default=None)
 
     # private
 
-    def _newest_first(self) -> Select[Any]:
-        query = select(predictions).where(predictions.c.interval == self._interval)
-        return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
+    def _newest(
+        self, query: Select[Any], wanted: Mapping[str, str], before: ledger_blocks.Place | None, limit: int
+    ) -> list[Row]:
+        """Return the newest rows of a query and of the blocks, which are asked for the same."""
+        with self._engine.connect() as connection, connection.begin():
+            live: Sequence[ledger_blocks.Row] = connection.execute(query.limit(limit)).mappings().all()
+            least_ms = live[-1]["made_ms"] if len(live) == limit and limit else 0
+            sealed = ledger_blocks.rows_before(connection, self._interval, wanted, before, least_ms)
+            both = heapq.merge(live, sealed, key=ledger_blocks.place_of, reverse=True)
+            return [self._rows.shown(row) for row in islice(both, limit)]
 
     def _read(self, query: Select[Any]) -> list[Row]:
         with self._engine.connect() as connection:

@@ -5,14 +5,15 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, RowMapping, select
+from sqlalchemy import Engine, select
 
 from config import config_or_exit
-from data import ledger_chain
+from data import ledger_blocks, ledger_chain
 from data.candle_store import CandleStore
 from data.database import open_database
 from data.ledger_tables import predictions
@@ -57,14 +58,8 @@ def audit(engine: Engine) -> Audit:
 
 def _outcomes(engine: Engine) -> Iterator[tuple[int, bool | None]]:
     """Yield the number of each scored row, and whether its outcome is right; None where no candle is kept to tell."""
-    c, last = predictions.c, 0
     stores: dict[str, CandleStore] = {}
-    while True:
-        query = select(predictions).where(c.state == "scored", c.seq > last).order_by(c.seq).limit(_ROWS)
-        with engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        if not rows:
-            return
+    for rows in _scored(engine):
         for interval in sorted({row["interval"] for row in rows}):
             store, length_ms = stores.setdefault(interval, CandleStore(engine, interval)), interval_ms(interval)
             of_interval = [row for row in rows if row["interval"] == interval]
@@ -72,10 +67,25 @@ def _outcomes(engine: Engine) -> Iterator[tuple[int, bool | None]]:
             for row in of_interval:
                 close = closes.get((row["symbol"], row["due_ms"] - length_ms))
                 yield row["seq"], None if close is None else _is_right(row, close)
+
+
+def _scored(engine: Engine) -> Iterator[list[Mapping[Any, Any]]]:
+    """Yield all scored rows, thousands at a time: those that were sealed, then the others by number."""
+    with engine.connect() as connection:
+        for block in ledger_blocks.all_rows(connection):
+            yield [row for row in block if row["state"] == "scored"]
+    c, last = predictions.c, 0
+    while True:
+        query = select(predictions).where(c.state == "scored", c.seq > last).order_by(c.seq).limit(_ROWS)
+        with engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        if not rows:
+            return
+        yield list(rows)
         last = rows[-1]["seq"]
 
 
-def _is_right(row: RowMapping, close: float) -> bool:
+def _is_right(row: Mapping[Any, Any], close: float) -> bool:
     returned = return_bps(row["price"], close)
     probability, low, high = row["probability_up"], row["low_bps"], row["high_bps"]
     is_up = returned > 0

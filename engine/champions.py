@@ -14,6 +14,8 @@ from market.errors import SourceUnavailable
 
 logger = logging.getLogger(__name__)
 
+UNSOUND = "the files are not sound, or made for other features"
+
 Cuts = dict[str, int]  # of the sound models of a horizon, newest first: up to when each knows the market
 
 
@@ -84,12 +86,12 @@ class Champions:
             holder = getattr(roles, role)
             if holder is not None and holder.model not in cuts:
                 roles = replace(roles, **{role: None})
-                self._record(Change(market_ms, horizon, "dropped", holder.model, "its files are not sound"), roles)
+                self._record(Change(market_ms, horizon, "dropped", holder.model, UNSOUND), roles)
         champion = roles.champion
         if champion is None or champion.model in cuts or not cuts:
             return  # where no file is sound, the one in memory stays
         heir = next((holder.model for holder in (roles.predecessor, roles.challenger) if holder), next(iter(cuts)))
-        self._crown(horizon, heir, Ruling("promoted", "the files of the champion are not sound"), ENGINE, market_ms)
+        self._crown(horizon, heir, Ruling("promoted", f"of the champion, {UNSOUND}"), ENGINE, market_ms)
         kept = self._roles(horizon)
         if kept.predecessor is not None and kept.predecessor.model not in cuts:
             self._give(horizon, replace(kept, predecessor=None))

@@ -74,5 +74,9 @@ def figures(compared: Compared) -> str:
     if compared.low is None or compared.high is None:
         reach = f"too few horizons ({compared.spans}) for an interval"
     else:
-        reach = f"95% {100 * compared.low:+.1f} to {100 * compared.high:+.1f}"
+        reach = f"95% {_signed(compared.low)} to {_signed(compared.high)}"
     return f"{side} by {100 * abs(compared.difference):.1f}% in Brier score, n {compared.n}, {reach}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")

@@ -33,7 +33,7 @@ class DriftWatch:
         day = rows.candles[0].open_ms // DAY_MS
         if day != self._day:
             self._keep()
-            self._day, self._counts = day, {}
+            self._day, self._counts, self._edges = day, {}, {}
         whole = rows.values[[reason is None for reason in rows.reasons]]
         for one in roles.values():
             for holder in (one.champion, one.challenger):
@@ -62,8 +62,8 @@ class DriftWatch:
             self._edges[model] = None
             try:
                 facts = self._models.facts(model)
-                if facts["reference"] is not None:
-                    self._edges[model] = edges_of(facts["reference"], len(facts["features"]))
+                if spread := facts.get("spread"):
+                    self._edges[model] = edges_of(spread, len(facts["features"]))
             except ModelError as error:
                 logger.warning("drift not counted model=%s reason=%s", model, error)
         return self._edges[model]

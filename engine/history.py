@@ -55,7 +55,18 @@ def fetch_history(
     on_progress: Callable[[int, int], None],
     cancelled: threading.Event | None = None,
 ) -> Filled:
-    """Fetch what the store lacks of the history up to now; durable page by page, so a stop loses nothing."""
-    start_ms = history_start_ms(config, market_ms)
+    """Fetch what the store lacks of the history up to now, and of sealed months that were damaged.
+
+    Durable page by page, so a stop loses nothing.
+    """
     workers = config.MAX_WORKERS
-    return back_fill(rest, store, symbols, config.INTERVAL, start_ms, market_ms, workers, on_progress, cancelled)
+
+    def fill(start_ms: int, end_ms: int) -> Filled:
+        return back_fill(rest, store, symbols, config.INTERVAL, start_ms, end_ms, workers, on_progress, cancelled)
+
+    filled = fill(history_start_ms(config, market_ms), market_ms)
+    for from_ms, to_ms in store.lost_spans():
+        fill(from_ms, to_ms)
+        if cancelled is None or not cancelled.is_set():
+            store.found_again(from_ms)
+    return filled

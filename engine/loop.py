@@ -11,6 +11,7 @@ from data.candle_store import CandleStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
+from data.width_store import WidthStore
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.predictions import Prediction
@@ -41,6 +42,7 @@ class Stores:
     candles: CandleStore
     predictions: PredictionStore
     gaps: GapStore
+    widths: WidthStore
 
 
 class Loop:
@@ -58,7 +60,7 @@ class Loop:
         interval_ms: int,
         followers: Sequence[Follower] = (),
     ) -> None:
-        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear of what was published."""
+        """Run on `feed`; `market_ms` tells the exchange's time; `followers` hear, in a pause, what was published."""
         self._feed = feed
         self._stores = stores
         self._board = board
@@ -68,6 +70,7 @@ class Loop:
         self._market_ms = market_ms
         self._interval_ms = interval_ms
         self._followers = followers
+        self._untold: list[tuple[Rows, list[Prediction]]] = []
         self.version = stores.predictions.version()
         self._unsettled = 0  # slots whose candles and predictions wait for their place in the tables
         self._newest_close_ms = 0
@@ -105,19 +108,29 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
-        for follow in self._followers:
-            follow(rows, predictions)
+        if published.told:
+            self._untold.append((rows, predictions))
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
         self._patience.until_done(self._stores.candles.settle)
         self._score(stopped)
+        self._tell()
         self._unsettled = 0
+
+    @performance_monitor.timed("follow")
+    def _tell(self) -> None:
+        """Let the followers take in what was published since the last pause."""
+        for rows, predictions in self._untold:
+            for follow in self._followers:
+                follow(rows, predictions)
+        self._untold.clear()
 
     @performance_monitor.timed("score")
     def _score(self, stopped: Collection[str]) -> None:
         self._patience.until_done(self._stores.predictions.score, self._newest_close_ms, stopped)
         self.version = self._stores.predictions.version()
+        self._forecaster.log_widths = self._stores.widths.load()
 
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:

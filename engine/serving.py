@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Engine
@@ -21,7 +22,7 @@ from engine.history import training_span
 from engine.shadow import Shadow
 from engine.source import Source, house_environment, leaks_command, trainer_command
 from engine.training_job import Progress, TrainingJob
-from market.errors import ModelError
+from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
 from market.predictions import Prediction
 from models.scores import Scores
@@ -44,7 +45,8 @@ class Serving:
         self._config = config
         self._source = source
         self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
-        self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
+        self.load = self._store.cached
+        self.predictor = BatchPredictor[Scores](self.load, config.BATCH_SIZE)
         self._shadow = Shadow(ShadowStore(engine, config.INTERVAL), self.predictor)
         self._drift = DriftWatch(DriftStore(engine, config.INTERVAL), self._store)
         roles = ChampionStore(engine, config.INTERVAL)
@@ -52,14 +54,13 @@ class Serving:
             roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
         )
         self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
-        self._leaks = TrainingJob(config.INSTANCE_DIR / "run", house_environment(), "leaks.json")
+        self._leaks = TrainingJob(config.INSTANCE_DIR, house_environment(), f"{source.venue}.leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
         self._attempted_ms: int | None = None
         self._refresh_at_s = 0.0
-        self._loads: dict[str, dict[str, float]] = {}
         self.note: str | None = None
         self._alarms: list[str] = []
 
@@ -75,11 +76,12 @@ class Serving:
         served = dict(self.served)
         for name, roles in self._champions.roles.items():
             champion = roles.champion.model if roles.champion else None
-            if champion is None or (name in served and served[name].model == champion):
-                continue
+            if champion not in self._champions.cuts[name] or (name in served and served[name].model == champion):
+                continue  # its files are not sound or for other features, or it serves already
             try:
                 facts = self._store.facts(champion)
-                self._preload(champion)
+                if self._config.ENABLE_MODEL_PRELOADING:
+                    self._store.cached(champion)
             except ModelError as error:
                 logger.warning("model refused model=%s reason=%s", champion, error)
                 continue
@@ -91,7 +93,10 @@ class Serving:
     def tend(self, market_ms: int) -> None:
         """Do what was asked for, start a training when one is due, and take over what a finished one left."""
         for letter in self._mailbox.take():
-            self._obey(letter, market_ms)
+            try:
+                self._obey(letter, market_ms)
+            except SourceUnavailable as error:
+                logger.warning("order not done order=%r reason=%s", letter.get("order"), error)
         self._shadow.tend(market_ms)
         self._drift.tend(market_ms)
         if time.monotonic() >= self._refresh_at_s:
@@ -113,7 +118,7 @@ class Serving:
         leaks = self._leaks.progress()
         return {
             "alarms": self._alarms,
-            "loads": dict(self._loads),
+            "loads": {name: asdict(load) for name, load in dict(self._store.loads).items()},
             "leaks": leaks,
             "leaks_failure": self._leaks.failure,
         }
@@ -123,15 +128,6 @@ class Serving:
         self._job.stop()
         self._leaks.stop()
         self._drift.stop()
-
-    def _preload(self, model: str) -> None:
-        if not self._config.ENABLE_MODEL_PRELOADING:
-            return
-        started_s = time.perf_counter()
-        loaded = self._store.cached(model)
-        if model not in self._loads:
-            size_bytes = sum(array.nbytes for array in loaded.arrays().values())
-            self._loads[model] = {"load_ms": round(1_000 * (time.perf_counter() - started_s), 1), "bytes": size_bytes}
 
     def _obey(self, letter: Letter, market_ms: int) -> None:
         """Do what a person asks for; what cannot be done is written down with the reason."""
@@ -143,11 +139,8 @@ class Serving:
             if not horizons or not self._train(horizons, market_ms):
                 self._champions.refuse("", "no training was started: one goes on, or failed a moment ago", market_ms)
         elif order == "leaks":
-            command = leaks_command(self._source, self._config.INSTANCE_DIR / f"{self._source.venue}.leaks.json")
-            if not self._leaks.start(command):
-                self._champions.refuse(
-                    "", "the leak tests were not started: they run, or failed a moment ago", market_ms
-                )
+            if not self._leaks.start(leaks_command(self._source)):
+                self._champions.refuse("", "the leak tests run already, or failed a moment ago", market_ms)
         elif order == "promote":
             reason = self._champions.promote(model, market_ms)
             if reason is not None:

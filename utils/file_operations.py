@@ -6,7 +6,10 @@ import io
 import itertools
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _SUFFIX = ".tmp"
 _counter = itertools.count()
@@ -15,13 +18,22 @@ _counter = itertools.count()
 def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Replace `path` by `data`, durably; readers see the old content until the new one is whole.
 
-    The temporary lies in the same folder under a hidden name that carries this process's id. `mode`: who may read and
-    write the file, less what the umask forbids; it is so from the first byte on.
+    `mode`: who may read and write the file, less what the umask forbids; it is so from the first byte on.
+    """
+    with atomic_file(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Hand out an empty file that takes the place of `path`, durably, when the body ends without an error.
+
+    The temporary lies in the same folder under a hidden name that carries this process's id.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_counter)}{_SUFFIX}"
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -43,7 +43,11 @@ class Mailbox:
         taken = []
         for path in self._waiting():
             letter = _read(path)
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # what stays would be done again and again
+                logger.warning("letter not taken file=%s reason=%s", path.name, error.strerror)
+                continue
             if letter is None:
                 logger.warning("letter dropped, too old or not readable file=%s", path.name)
             else:

@@ -15,7 +15,15 @@ from web.stores import Stores
 
 DRIFT_ROWS, DRIFT_DAYS = 1_000, 2  # less says nothing of a drift
 ROLES = ("champion", "challenger", "predecessor", "retired")
-_SHOWN_SCORES = ("n", "brier_skill", "brier_skill_low", "brier_skill_high", "net_bps_per_prediction", "verdict")
+_SHOWN_SCORES = (
+    "n",
+    "n_independent",
+    "brier_skill",
+    "brier_skill_low",
+    "brier_skill_high",
+    "net_bps_per_prediction",
+    "verdict",
+)
 
 Card = dict[str, Any]
 
@@ -32,7 +40,7 @@ def model_cards(stores: Stores) -> list[Card]:
         card |= stores.ask(partial(_figures, card, of_horizon), _no_figures())
         load = stores.heartbeat().models.loads.get(card["id"])
         card |= {"load_ms": load.load_ms if load else None, "memory_bytes": load.bytes if load else None}
-        card.pop("reference")
+        card.pop("spread", None)
     sound.sort(key=lambda card: (card["horizon_candles"], ROLES.index(card["role"])))
     return sound + [card for card in cards if card["state"] != "ok"]
 
@@ -61,7 +69,7 @@ def _figures(card: Card, roles: Roles, engine: Engine, interval: str) -> Card:
             "difference_high": compared.high,
         },
         "scores": {origin: {name: found[name] for name in _SHOWN_SCORES} for origin, found in scores.items()},
-        "drift": _drift(DriftStore(engine, interval).report(card["id"], card["features"], card["reference"])),
+        "drift": _drift(DriftStore(engine, interval).report(card["id"], card["features"], card.get("spread"))),
     }
 
 

@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from config import CHECKOUT
 from data.champion_store import PERSON, ChampionStore, Change
 from data.drift_store import DRIFT_LIMIT
 from data.model_skill import Week, weekly_scores
+from data.skill import MIN_RESAMPLED
 from utils.mailbox import Letter
 from utils.times import parse_utc
 from web.heartbeat import Heartbeat, Training
@@ -17,7 +17,6 @@ from web.stores import Stores
 
 CHANGES = 12
 WEEKS = 8
-LEAK_TESTS = CHECKOUT / "backtesting" / "leaks.py"
 _ROLE_WORDS = {"champion": "Champion", "challenger": "Challenger", "predecessor": "Before", "retired": "Retired"}
 _LEAK_KEYS = frozenset({"test", "horizon", "n", "verdict", "sentence"})
 
@@ -72,10 +71,10 @@ class ModelsSheet:
     refused: list[Card]
     waiting: list[Letter]
     weeks: list[Week]
+    min_resampled: int
     leaks: list[dict[str, Any]]
     leak_job: Training | None
     leak_failure: str | None
-    has_leak_tests: bool
 
 
 def make_models(stores: Stores, horizon: str) -> ModelsSheet:
@@ -89,6 +88,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
     no_weeks: list[Week] = []
     is_alive = beat.is_alive(stores.mono_s())
     training = beat.training if is_alive else None
+    leaks, is_done = _leaks(stores, beat)
     return ModelsSheet(
         horizon=horizon,
         horizons=beat.horizons,
@@ -101,10 +101,10 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         refused=[card for card in cards if card["state"] != "ok"],
         waiting=stores.mailbox.waiting(),
         weeks=stores.ask(lambda engine, interval: weekly_scores(engine, interval, horizon, WEEKS), no_weeks),
-        leaks=_leaks(stores, beat),
+        min_resampled=MIN_RESAMPLED,
+        leaks=leaks,
         leak_job=beat.models.leaks if is_alive else None,
-        leak_failure=beat.models.leaks_failure,
-        has_leak_tests=LEAK_TESTS.is_file(),
+        leak_failure=None if is_done else beat.models.leaks_failure,
     )
 
 
@@ -133,7 +133,8 @@ def _scores(card: Card, limit: float) -> list[Score]:
     for origin, source in (("live", "live"), ("replayed", "in walk-forward")):
         scores = card["scores"].get(origin)
         if scores and scores["brier_skill"] is not None:
-            value, low, high = (scores[f"brier_skill{end}"] for end in ("", "_low", "_high"))
+            value = scores["brier_skill"]
+            low, high = _interval(scores)
             found.append(Score(source, value, scores["n"], low, high, skill_plot(value, low, high, limit)))
     record = card["metrics"].get(card["family"])
     if record and "replayed" not in card["scores"]:
@@ -143,8 +144,14 @@ def _scores(card: Card, limit: float) -> list[Score]:
 
 
 def _shown_values(card: Card) -> list[float | None]:
-    keys = ("brier_skill", "brier_skill_low", "brier_skill_high")
-    return [min(1.0, max(-0.2, value)) for score in card["scores"].values() if (value := score[keys[0]]) is not None]
+    return [value for score in card["scores"].values() for value in (score["brier_skill"], *_interval(score)) if value]
+
+
+def _interval(scores: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return the interval of a skill; none where so few horizons make it everything that is possible."""
+    if scores["n_independent"] < MIN_RESAMPLED:
+        return None, None
+    return scores["brier_skill_low"], scores["brier_skill_high"]
 
 
 def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | None:
@@ -154,11 +161,11 @@ def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | Non
     return newest if newest is not None and newest.made_by == PERSON and is_there else None
 
 
-def _leaks(stores: Stores, beat: Heartbeat) -> list[dict[str, Any]]:
-    """Return the newest results of the leak tests; nothing where they have not run."""
+def _leaks(stores: Stores, beat: Heartbeat) -> tuple[list[dict[str, Any]], bool]:
+    """Return the newest results of the leak tests, and whether that run came to its end; nothing where none was."""
     try:
         found = json.loads((stores.instance_dir / f"{beat.venue}.leaks.json").read_bytes())
-    except (OSError, ValueError):
-        return []
-    results = found.get("results", []) if isinstance(found, dict) else found
-    return [one for one in results if isinstance(one, dict) and set(one) >= _LEAK_KEYS]
+        results = [one for one in found["results"] if set(one) >= _LEAK_KEYS]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], False
+    return results, found.get("state") == "done"

@@ -102,7 +102,6 @@ def _operation(
     shown, good = told["x-shown"], told["responses"]["200"]["content"]
     media_type = next(iter(good))
     answer = good[media_type].get("example")
-    is_command = method == "get" and media_type in (_JSON, "text/event-stream")
     return Operation(
         name=told["operationId"],
         method=method.upper(),
@@ -113,7 +112,7 @@ def _operation(
         twins=tuple(twins),
         asked=shown["asked"],
         answer=answer if isinstance(answer, str) else json.dumps(answer, indent=2),
-        command=(shown["command"] or told["operationId"].replace("_", "-")) if is_command else None,
+        command=(shown["command"] or told["operationId"].replace("_", "-")) if method == "get" else None,
         subject=shown["subject"],
         columns=tuple(shown["columns"]),
         problems=tuple(int(status) for status in told["responses"] if status.isdigit() and status != "200"),

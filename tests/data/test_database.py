@@ -48,6 +48,24 @@ def test_a_reader_never_sees_a_half_made_file(tmp_path):
     assert path.stat().st_size == 0
 
 
+def test_a_database_of_before_sealing_gets_its_tables_and_keeps_its_candles(tmp_path):
+    path = tmp_path / "market.db"
+    engine = open_database(path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO candles VALUES ('A', 1, 1, 1, 1, 1, 1, 1, 1)")
+        for name in ("segments", "sealed_candles", "lost_months", "ledger_blocks"):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+        connection.exec_driver_sql("PRAGMA user_version = 3")
+    engine.dispose()
+
+    engine = open_database(path)
+
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM candles").scalar() == 1
+        assert connection.exec_driver_sql("SELECT count(*) FROM ledger_blocks").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM segments").scalar() == 0
+
+
 def test_a_reader_cannot_write(tmp_path):
     path = tmp_path / "market.db"
     open_database(path)

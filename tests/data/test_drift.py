@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.database import open_database
-from data.drift import BINS, counts_of, edges_of, reference_of, stability
+from data.drift import BINS, counts_of, edges_of, spread_of, stability
 from data.drift_store import DRIFT_LIMIT, KEPT_DAYS, DriftStore
 from market.errors import ModelError
 
@@ -27,27 +27,27 @@ def store(tmp_path):
 
 
 def test_a_feature_that_moved_is_found_and_the_others_are_not():
-    reference = reference_of(rows(5_000, seed=1))
-    edges = edges_of(reference, 3)
+    spread = spread_of(rows(5_000, seed=1))
+    edges = edges_of(spread, 3)
 
-    index = stability(reference, counts_of(rows(5_000, seed=2, shift=0.7), edges))
+    index = stability(spread, counts_of(rows(5_000, seed=2, shift=0.7), edges))
 
     assert index[1] > DRIFT_LIMIT
     assert max(index[0], index[2]) < 0.02
 
 
 def test_the_index_is_the_sum_over_the_tenths():
-    reference = {"shares": [[0.5, 0.5] + [0.0] * 8], "edges": [[0.0] * 9]}
+    spread = {"shares": [[0.5, 0.5] + [0.0] * 8], "edges": [[0.0] * 9]}
     counts = np.array([[80, 20] + [0] * 8])
 
     expected = 0.3 * np.log(0.8 / 0.5) - 0.3 * np.log(0.2 / 0.5)
 
-    assert np.isclose(stability(reference, counts)[0], expected)
+    assert np.isclose(stability(spread, counts)[0], expected)
 
 
 def test_counting_candle_by_candle_gives_what_counting_all_gives():
     table = rows(300, seed=3)
-    edges = edges_of(reference_of(rows(1_000, seed=1)), 3)
+    edges = edges_of(spread_of(rows(1_000, seed=1)), 3)
 
     parts = sum(counts_of(table[at : at + 7], edges) for at in range(0, 300, 7))
 
@@ -55,29 +55,36 @@ def test_counting_candle_by_candle_gives_what_counting_all_gives():
     assert parts.sum(axis=1).tolist() == [300] * 3
 
 
-def test_rows_with_a_hole_count_nothing_and_nothing_at_all_is_no_reference():
+def test_rows_with_a_hole_count_nothing_and_nothing_at_all_is_no_spread():
     table = rows(10, seed=1)
     table[4, 0] = np.nan
-    edges = edges_of(reference_of(rows(100, seed=1)), 3)
+    edges = edges_of(spread_of(rows(100, seed=1)), 3)
 
     assert counts_of(table, edges)[0].sum() == 9
     with pytest.raises(ModelError):
-        reference_of(np.full((5, 3), np.nan))
+        spread_of(np.full((5, 3), np.nan))
 
 
-def test_a_reference_of_other_features_is_refused():
+def test_a_spread_of_other_features_is_refused():
     with pytest.raises(ModelError):
-        edges_of(reference_of(rows(100, seed=1)), 4)
+        edges_of(spread_of(rows(100, seed=1)), 4)
+
+
+@pytest.mark.parametrize("odd", [{}, {"edges": None, "shares": []}, {"edges": [[1], [1, 2]], "shares": [[]]}])
+def test_what_is_no_spread_says_nothing(store, odd):
+    store.keep(1, {"m": np.ones((3, BINS), np.int64)})
+
+    assert store.report("m", NAMES, odd) is None
 
 
 def test_the_report_is_of_the_last_days_the_largest_first(store):
-    reference = reference_of(rows(5_000, seed=1))
-    edges = edges_of(reference, 3)
+    spread = spread_of(rows(5_000, seed=1))
+    edges = edges_of(spread, 3)
     store.keep(100, {"m": counts_of(rows(400, seed=2, shift=3.0), edges)})
     for day in (100 + KEPT_DAYS, 101 + KEPT_DAYS):
         store.keep(day, {"m": counts_of(rows(4_000, seed=day), edges)})
 
-    report = store.report("m", NAMES, reference)
+    report = store.report("m", NAMES, spread)
 
     assert (report.n, report.days) == (8_000, 2)
     assert not any(one.has_moved for one in report.features)
@@ -92,6 +99,6 @@ def test_a_restart_goes_on_with_the_counts_of_the_day(store):
     assert store.load("m", 6, 3).sum() == store.load("other", 5, 3).sum() == store.load("m", 5, 4).sum() == 0
 
 
-def test_nothing_is_said_without_a_reference_or_without_rows(store):
+def test_nothing_is_said_without_a_spread_or_without_rows(store):
     assert store.report("m", NAMES, None) is None
-    assert store.report("m", NAMES, reference_of(rows(50, seed=1))) is None
+    assert store.report("m", NAMES, spread_of(rows(50, seed=1))) is None

@@ -28,7 +28,7 @@ SPAN = (0, 450_000_000)
 @pytest.fixture(scope="module")
 def trained():
     market = synthetic_panel(symbols=3, candles=1_500, seed=1)
-    return train_horizon(market, "5m", "1h", 12, TrainingSettings(replay_candles=300, folds=1))
+    return train_horizon(market, "5m", "1h", 12, TrainingSettings(replay_candles=300, folds=1, cost_bps=24.0))
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,18 @@ def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
+def test_a_card_tells_how_the_model_was_made(folder, trained):
+    (card,) = ModelStore(folder).cards(VENUE)
+
+    choices = card["choices"]
+    assert set(choices) == {"dropped", "fewer_columns", "newer_leaves", "sizes", "trees"}
+    assert choices["dropped"] == list(trained.choices.dropped)
+    assert set(choices["fewer_columns"]) == {"n", "log_loss", "usual_log_loss", "excess", "error", "is_used"}
+    assert [set(size) for size in choices["sizes"]] == [{"trees", "log_loss"}] * len(trained.choices.sizes)
+    assert card["cost"]["cost_bps"] == 24.0
+    assert card["features"] == list(COLUMNS)
+
+
 def test_other_venues_intervals_horizons_and_features_are_not_mixed(folder):
     store = store_in(folder)
 
@@ -275,7 +287,7 @@ def test_a_large_model_is_mapped_not_copied(folder, trained, monkeypatch):
 
     model = store_in(folder).load(trained.model.id)
 
-    assert not model.forest.nodes.flags.owndata
+    assert not model.form.nodes.flags.owndata
     assert model.predict(np.array([trained.check_row])).probability_up[0] == trained.check_probability
 
 
@@ -354,3 +366,13 @@ def test_a_link_is_refused_even_when_what_it_leads_to_is_sound(folder, trained, 
 
     with pytest.raises(ModelError, match="cannot be read"):
         store_in(folder).load(trained.model.id)
+
+
+def test_a_refusal_is_logged_once_however_often_the_folder_is_looked_at(folder, trained, caplog):
+    (folder / f"{trained.model.id}.npz").write_bytes(b"?")
+    store = store_in(folder)
+
+    for _ in range(3):
+        store.newest(VENUE, "5m", "1h", COLUMNS)
+
+    assert len([record for record in caplog.records if "model refused" in record.message]) == 1

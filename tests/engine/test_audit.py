@@ -7,8 +7,10 @@ import pytest
 from data.candle_store import CandleStore
 from data.database import open_database
 from data.prediction_store import PredictionStore
+from data.sealing import Sealing
 from engine import audit
 from market.candles import Candle
+from market.intervals import DAY_MS
 from tests.data.test_prediction_store import START, STEP, abstention, prediction
 
 
@@ -42,6 +44,16 @@ def test_an_honest_ledger_holds(engine, capsys):
     head = PredictionStore(engine, "simulated", "5m").chain()["head"]
     assert code == 0
     assert (line["links"], line["outcomes"], line["faults"], line["head"]) == (10, 20, 0, head)
+
+
+def test_outcomes_hold_against_candles_that_were_sealed(engine, capsys):
+    list(Sealing(engine, "5m").steps(START + 400 * DAY_MS))
+    left = CandleStore(engine, "5m").load_live("BTCUSDT", START, START + 400 * DAY_MS)
+
+    code, (line,) = told(capsys)
+
+    assert len(left) == 0
+    assert (code, line["outcomes"], line["unknown"], line["faults"]) == (0, 20, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_when_the_champion_is_damaged_the_one_before_it_serves(court):
     assert court.roles.predecessor is None
     change = court.store.changes(1)[0]
     assert (change.before, change.made_by) == (second, ENGINE)
-    assert "not sound" in change.text
+    assert "the files are not sound" in change.text
 
 
 def test_when_no_file_is_sound_the_one_in_memory_stays(court):

@@ -49,10 +49,10 @@ class Bench:
         self.mailbox = Mailbox(folder / "run" / LETTERS_FOLDER)
         self.serving = Serving(self.config, SOURCE, self.database)
 
-    def save(self, step=0):
+    def save(self, step=0, definition=None):
         model = replace(self.trained.model, move=replace(self.trained.model.move, half_width=1.0 + step))
         whole = replace(self.trained, model=replace(model, id=content_id(model)), cut_ms=self.now_ms + step * HOUR_MS)
-        return self.models.save(whole, "simulated-1", (0, 1), definition_hash())
+        return self.models.save(whole, "simulated-1", (0, 1), definition or definition_hash())
 
     def tend_until(self, is_done):
         deadline = time.monotonic() + 60
@@ -159,6 +159,34 @@ def test_when_no_file_is_sound_a_training_begins_and_the_model_in_memory_serves_
 
     assert bench.serving.training() is not None
     assert bench.serving.served["1h"].model == model
+
+
+def test_the_leak_tests_are_started_once_and_followed(bench):
+    bench.save()
+    bench.serving.refresh(bench.now_ms)
+    for _ in range(2):
+        bench.mailbox.put({"order": "leaks"})
+
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.described()["leaks"] is not None
+    with bench.database.connect() as connection:
+        texts = connection.exec_driver_sql("SELECT text FROM model_changes WHERE kind = 'not done'").scalars().all()
+    assert texts == ["the leak tests run already, or failed a moment ago"]
+
+
+def test_after_an_upgrade_of_the_features_an_old_champion_does_not_serve_and_a_new_one_does_at_once(bench):
+    bench.save()
+    bench.serving.refresh(bench.now_ms)
+    bench.save(definition="the rules of before")  # the same model, as an earlier version left it
+    bench.serving = Serving(bench.config, SOURCE, bench.database)
+
+    bench.serving.refresh(bench.now_ms)
+    assert bench.serving.served == {}
+    newer = bench.save(1)
+    bench.serving.refresh(bench.now_ms)
+
+    assert bench.serving.served["1h"].model == newer
 
 
 def test_an_order_that_cannot_be_done_is_written_down(bench):

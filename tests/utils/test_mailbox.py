@@ -40,6 +40,14 @@ def test_what_is_no_letter_is_removed_unread(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_letter_that_cannot_be_removed_is_not_taken(tmp_path):
+    (tmp_path / "1.json").mkdir()
+    box = Mailbox(tmp_path)
+    box.put({"order": "cancel"})
+
+    assert box.take() == [{"order": "cancel"}]
+
+
 def test_a_box_that_nobody_empties_takes_no_more(tmp_path):
     box = Mailbox(tmp_path)
 

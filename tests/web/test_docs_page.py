@@ -143,6 +143,15 @@ def test_the_client_prints_tables_for_people_and_csv_for_programs(ask):
     assert len(lines.splitlines()) == 3
 
 
+def test_the_whole_ledger_comes_as_one_file(ask, served):
+    _, lines, _ = ask("ledger-csv", "--symbol", "BTCUSDT")
+    _, text, _ = ask("ledger-json", "--symbol", "BTCUSDT")
+
+    rows = served.house.items(f"{PREFIX}/ledger?symbol=BTCUSDT")
+    assert json.loads(text)["items"] == rows
+    assert len(lines.splitlines()) == 1 + len(rows)
+
+
 @pytest.mark.parametrize("command", ["status", "summary", "chain", "symbols", "models", "gaps", "skill", "ledger"])
 def test_every_command_answers(ask, command):
     code, said, _ = ask(command)

@@ -4,7 +4,7 @@ import sys
 
 from config import CHECKOUT
 
-HEAVY = {"sklearn", "pandas", "scipy", "numba", "binance", "features", "models", "joblib"}
+HEAVY = {"sklearn", "pandas", "scipy", "numba", "pyarrow", "binance", "features", "models", "joblib"}
 SCRIPT = """
 import json, sys, tempfile
 from pathlib import Path

@@ -1,5 +1,6 @@
 """The models page: who speaks, who is on trial, what was decided, and buttons that work without JavaScript."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.champion_store import PERSON, ChampionStore, Change, Holder, Roles
-from data.drift import counts_of, edges_of, reference_of
+from data.drift import counts_of, edges_of, spread_of
 from data.drift_store import DriftStore
 from data.model_store import ModelStore
 from data.paired_score import Compared
@@ -35,7 +36,7 @@ class Cast:
     def __init__(self, house, trained):
         self.house, self.store = house, ChampionStore(house._engine, "5m")
         self.rows = np.random.default_rng(1).normal(size=(3_000, len(COLUMNS)))
-        self.reference = reference_of(self.rows)
+        self.spread = spread_of(self.rows)
         self.before, self.champion, self.challenger = (self._save(trained, step) for step in range(3))
         self.roles = Roles(
             Holder(self.champion, T0 - DAY_MS),
@@ -48,7 +49,7 @@ class Cast:
         model = replace(trained.model, move=replace(trained.model.move, half_width=1.0 + step))
         whole = replace(trained, model=replace(model, id=content_id(model)), cut_ms=trained.cut_ms + step * 3_600_000)
         store = ModelStore(self.house.config.SAVED_MODELS_DIR, self.house.folder / "model.key")
-        return store.save(whole, self.house.venue, (T0 - 10 * DAY_MS, T0), reference=self.reference)
+        return store.save(whole, self.house.venue, (T0 - 10 * DAY_MS, T0), spread=self.spread)
 
     def record(self, kind, model, text, **more):
         self.store.record(Change(T0, "1h", kind, model, text, **more), self.roles)
@@ -106,7 +107,7 @@ def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
 
 
 def test_drift_is_drawn_and_named(cast):
-    edges = edges_of(cast.reference, len(COLUMNS))
+    edges = edges_of(cast.spread, len(COLUMNS))
     moved = cast.rows.copy()
     moved[:, 2] += 1.0
     store = DriftStore(cast.house._engine, "5m")
@@ -121,7 +122,7 @@ def test_drift_is_drawn_and_named(cast):
 
 
 def test_a_day_of_drift_is_too_little_to_speak_of(cast):
-    edges = edges_of(cast.reference, len(COLUMNS))
+    edges = edges_of(cast.spread, len(COLUMNS))
     DriftStore(cast.house._engine, "5m").keep(1, {cast.champion: counts_of(cast.rows + 9, edges)})
 
     assert "Too few to say" in card(page(cast.house), cast.champion)
@@ -242,3 +243,23 @@ def test_the_api_tells_the_same(cast):
 
 def test_the_score_of_each_week_is_shown(lively):
     assert "No live outcome yet" in page(lively)
+
+
+def test_the_leak_tests_tell_what_the_last_run_found(lively):
+    result = {"test": "masked future", "horizon": "1h", "n": 840, "skill": 0.05, "low": 0.01, "high": 0.09}
+    found = [result | {"verdict": "leak", "sentence": "Masked future, 1h: something leaks."}]
+    path = lively.folder / f"{lively.venue}.leaks.json"
+    path.write_text(json.dumps({"state": "done", "results": found}))
+    lively.beat(models={"leaks_failure": "it ended with code 1"})
+
+    text = page(lively)
+
+    assert re.search(r'<li data-n="840" class="fault">.*?Masked future, 1h: something leaks\.', text)
+    assert "ended with code 1" not in text  # it ended as it should: it found something
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"results": 3}', '{"results": [3]}', '{"results": [{}]}'])
+def test_half_a_report_of_leak_tests_is_none(lively, content):
+    (lively.folder / f"{lively.venue}.leaks.json").write_text(content)
+
+    assert "Run the leak tests" in page(lively)

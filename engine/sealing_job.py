@@ -1,0 +1,51 @@
+"""Once an hour of the market, a child that seals what has grown old."""
+
+import logging
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from market.intervals import HOUR_MS
+from utils.processes import start
+
+logger = logging.getLogger(__name__)
+
+_TERM_SECONDS = 5.0
+
+
+class SealingJob:
+    """Starts the sealer when it is due and the last one has left."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Run the children in this environment."""
+        self._environment = environment
+        self._child: subprocess.Popen[bytes] | None = None
+        self._due_ms = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a sealing went on when it was looked at last."""
+        return self._child is not None
+
+    def tend(self, market_ms: int, command: Sequence[str]) -> None:
+        """Start the sealer by `command` when it is due; call it often."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        if self._child is not None or market_ms < self._due_ms:
+            return
+        self._due_ms = market_ms + HOUR_MS
+        try:
+            self._child = start(command, self._environment, None)
+        except OSError as error:
+            logger.warning("sealing not started reason=%s", error.strerror)
+
+    def stop(self) -> None:
+        """End the sealing; a kill at any moment loses nothing."""
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_TERM_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child = None
