@@ -99,13 +99,15 @@ class KeptAnswers:
         if now is None:
             return self._site(environ, start_response)
         key = _key(environ)
-        while (answer := self._answers.get(key)) is not None:
-            if answer.is_fresh(now, answer.made):
+        while True:
+            answer = self._answers.get(key)
+            if answer is not None and answer.is_fresh(now, answer.made):
                 return self._hit(answer, environ, start_response)
             mine = self._take_turn(key)
             if mine is not None:
                 return self._renew(environ, start_response, key, now, mine)
-        return self._ask(environ, start_response, key, now)
+            if key not in self._answers:  # what another has just been given is not to be kept
+                return self._ask(environ, start_response, key, now)
 
     def stats(self) -> KeptStats:
         """Return counts since the start, answers and bytes now."""

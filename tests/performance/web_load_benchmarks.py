@@ -79,7 +79,9 @@ def _served() -> Iterator[str]:
         command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
         command += ["--keep-alive", "20", "app:app"]
         environ = {**os.environ, "CANDELA_INSTANCE_DIR": name, "CANDELA_SAVED_MODELS_DIR": name}
-        server = subprocess.Popen(command, cwd=ROOT, env=environ | {"CANDELA_MARKET": "simulated"})
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=environ | {"CANDELA_MARKET": "simulated", "MALLOC_ARENA_MAX": "2"}
+        )
 
         def keep_beating() -> None:
             while not is_over.wait(BEAT_SECONDS):

@@ -147,35 +147,61 @@ def _page(environ, start_response):
     return [b"x" * 900_000]
 
 
-def test_many_who_ask_for_an_old_answer_have_it_made_once(lively):
-    made = []
-    are_waiting = threading.Event()
+@pytest.mark.parametrize("is_old", [True, False])
+def test_many_who_ask_at_once_have_an_answer_made_once(lively, is_old):
+    made, bodies = [], []
+    is_asked = threading.Event()
+    may_answer = threading.Event()
 
     def page(environ, start_response):
         environ["candela.keep"] = lambda now, then: now.mono_s == then.mono_s
         made.append(environ)
-        if len(made) == 2:
-            are_waiting.wait(10)
+        is_asked.set()
+        may_answer.wait(10)
         start_response("200 OK", [("ETag", f'"{len(made)}"')])
         return [b"page"]
 
     cache = KeptAnswers(page, lively.site.extensions["kept_answers"]._watch)
-    bodies = []
 
     def ask():
         bodies.append(b"".join(cache({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)))
 
-    ask()
-    lively.now_s += 1
+    if is_old:
+        may_answer.set()
+        ask()
+        may_answer.clear()
+        is_asked.clear()
+        lively.now_s += 1
     askers = [threading.Thread(target=ask) for _ in range(8)]
     for asker in askers:
         asker.start()
-    are_waiting.set()
+    assert is_asked.wait(10)
+    may_answer.set()
     for asker in askers:
         asker.join(10)
 
-    assert bodies == [b"page"] * 9
-    assert len(made) == 2
+    assert bodies == [b"page"] * (8 + is_old)
+    assert len(made) == 1 + is_old
+
+
+def test_who_asks_for_what_is_not_kept_waits_for_nobody_twice(lively):
+    asked = []
+
+    def page(environ, start_response):
+        asked.append(environ)
+        start_response("200 OK", [])
+        return [b"sign of life"]
+
+    cache = KeptAnswers(page, lively.site.extensions["kept_answers"]._watch)
+    ask = lambda: list(cache({"REQUEST_METHOD": "GET", "PATH_INFO": "/healthz"}, lambda *_: None))  # noqa: E731
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(10)
+
+    assert len(asked) == 8
+    assert cache.stats().answers == 0
 
 
 def test_an_answer_that_is_none_any_more_is_forgotten(lively):
