@@ -106,9 +106,8 @@ class Supervisor:
         self._start("engine", [*engine_command(source), *self._engine_options])
 
     def _start_web(self) -> None:
-        threads = ["--worker-class", "gthread", "--workers", "1", "--threads", str(WEB_THREADS)]
-        # Up to here the site itself answers a long address; above it gunicorn does, in words of its own.
-        length = ["--limit-request-line", "8190"]
+        threads = ["--worker-class", "web.worker.PatientWorker", "--workers", "1", "--threads", str(WEB_THREADS)]
+        length = ["--limit-request-line", "8190", "--limit-request-fields", "64", "--limit-request-field_size", "8190"]
         bind = ["--bind", f"{_url_host(self._config.HOST)}:{self._config.PORT}", "--no-control-socket"]
         quiet = ["--log-level", "warning", "--graceful-timeout", "3", "--keep-alive", "20"]
         self._start("web", [sys.executable, "-m", "gunicorn", *threads, *length, *bind, *quiet, "app:app"])
@@ -170,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = config_or_exit()
     from utils.logs import set_up_logging
 
-    set_up_logging(config.LOG_LEVEL, options.json)
+    set_up_logging(config.LOG_LEVEL, options.json, config.secrets)
 
     def say(text: str) -> None:
         print(json.dumps({"message": text}) if options.json else text, flush=True)
