@@ -31,9 +31,11 @@ logger = logging.getLogger("candela")
 _COMPILE = """
 from features.feature_engineering import compile_kernels as compile_features
 from models.forest import compile_kernels as compile_forest
+from models.reference import compile_kernels as compile_reference
 
 compile_features()
 compile_forest()
+compile_reference()
 """
 _SIMULATOR_SECONDS = 20.0
 

@@ -18,6 +18,7 @@ metadata = MetaData()  # every store file files its tables here
 SCHEMA_VERSION = 5  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
 _WITHOUT_CHECKSUMS = 1  # the version whose candles had none
+_WITH_REGIMES = 5  # the version whose sums of skill know regimes; older ones are made anew from the ledger
 _WRITES = "writes"
 _WORDS = {
     "SQLITE_FULL": "the disk is full",
@@ -88,9 +89,12 @@ def make_tables(path: Path) -> None:
             if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == SCHEMA_VERSION:
                 return
         with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == _WITHOUT_CHECKSUMS:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version == _WITHOUT_CHECKSUMS:
                 connection.exec_driver_sql("DROP TABLE candles")  # they are fetched again
             metadata.create_all(connection)
+            if 0 < version < _WITH_REGIMES:
+                importlib.import_module("data.sums_rebuild").rebuild_sums(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
     finally:
         engine.dispose()

@@ -48,6 +48,8 @@ Index(
     unique=True,
 )
 Index("predictions_newest", predictions.c.made_ms)
+# Replayed rows lie below all live ones: without this a list of them would look through those first.
+Index("predictions_replayed", predictions.c.made_ms, sqlite_where=predictions.c.origin == "replayed")
 Index("predictions_open", predictions.c.due_ms, sqlite_where=predictions.c.state == "open")
 Index(
     "predictions_called",
@@ -116,6 +118,7 @@ SUMS = (
     "brier",
     "last_sign_brier",
     "log_loss",
+    "last_sign_log_loss",
     "intervals",
     "claimed",
     "inside",
@@ -147,6 +150,17 @@ calibration_bins = Table(
     Column("n", Float, nullable=False),
     Column("probability_sum", Float, nullable=False),
     Column("ups", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How wide the ranges of a symbol are against those of the model, in logarithms: moved by each outcome, in its commit.
+range_widths = Table(
+    "range_widths",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("horizon", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("log_width", Float, nullable=False),
     sqlite_with_rowid=False,
 )
 

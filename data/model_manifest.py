@@ -50,6 +50,8 @@ def manifest_of(
         "training": {**_span(trained.training_ms), "rows": trained.rows},
         "calibrated_on": _span(trained.calibration_ms),
         "folds": len(trained.folds),
+        "cost": asdict(trained.cost_record) if trained.cost_record else None,
+        "choices": asdict(trained.choices),
         "metrics": {family: asdict(record) for family, record in trained.records.items()},
         "libraries": {name: version(name) for name in _LIBRARIES},
         "check": {"row": trained.check_row, "probability": trained.check_probability},

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from data import ledger_blocks, ledger_chain, ledger_journal
 from data.database import transaction
 from data.ledger_inputs import InputForm, Inputs, insert_inputs, load_inputs, waiting_inputs
+from data.ledger_pages import newest_first, page_of
 from data.ledger_rows import Row, RowForm, Told
 from data.ledger_tables import newest_predictions, predictions
 from data.ledger_writing import ROWS_A_VERSION, add, advance, note, settle, version_of
@@ -159,23 +160,11 @@ class PredictionStore:
 
         DataError when the cursor is none of ours.
         """
-        query = self._newest_first()
-        for column, value in (("symbol", symbol), ("horizon", horizon), ("model", model)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        for column, value in (("origin", origin), ("state", state)):
-            if value is not None:
-                query = query.where(predictions.c[column] == value)
-        if cursor is not None:
-            query = query.where(tuple_(predictions.c.made_ms, predictions.c.seq) < self._rows.place(cursor))
         words = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin, "state": state}
         wanted = {name: value for name, value in words.items() if value is not None}
         before = None if cursor is None else self._rows.place(cursor)
-        rows = self._newest(query, wanted, before, limit + 1)
-        if len(rows) <= limit:
-            return rows, None
-        last = rows[limit - 1]
-        return rows[:limit], self._rows.cursor(last)
+        query = newest_first(predictions, self._interval, wanted, before)
+        return page_of(self._newest(query, wanted, before, limit + 1), limit, self._rows)
 
     def row(self, id_: str) -> Row | None:
         """Return one row with its inputs, or None when there is none of that id."""
@@ -233,10 +222,6 @@ class PredictionStore:
         return min((open_ms for open_ms in found if open_ms is not None), default=None)
 
     # private
-
-    def _newest_first(self) -> Select[Any]:
-        query = select(predictions).where(predictions.c.interval == self._interval)
-        return query.order_by(predictions.c.made_ms.desc(), predictions.c.seq.desc())
 
     def _newest(
         self, query: Select[Any], wanted: Mapping[str, str], before: ledger_blocks.Place | None, limit: int

@@ -24,25 +24,29 @@ _MAX_SPANS = 1_000
 _BLOCK = 2  # spans drawn together
 _SEED = 20_240_229
 _Z = 1.959964
+_WORST_LOG_LOSS = -math.log(1e-15)  # log losses are clipped there
 _AT = {name: index for index, name in enumerate(SUMS)}
 
 Scores = dict[str, Any]
 
 
-def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, float]]) -> Scores:
+def compute_skill(
+    spans: np.ndarray, bins: Sequence[tuple[int, float, float, float]], independent: int | None = None
+) -> Scores:
     """Return the scores of one group of rows.
 
     `spans`: (spans, len(SUMS)) sums in order of time, one row for each horizon-long span that has scored rows;
-    `bins`: (bin, n, sum of probabilities, ups) of each tenth of probability. Values that need rows there are none of
-    are None.
+    `bins`: (bin, n, sum of probabilities, ups) of each tenth of probability; `independent`: how many horizons do not
+    overlap, where the spans follow each other with holes. Values that need rows there are none of are None.
     """
     total = spans.sum(axis=0)
     n = total[_AT["n"]]
     if n == 0:
-        return _nothing()
-    independent = _independent(spans)
-    brier, base, skill, accuracy = (float(value) for value in _scores(total[None, :])[:, 0])
-    (skill_low, skill_high), (accuracy_low, accuracy_high) = _intervals(spans, base)
+        return {**_nothing(), "n_calls": int(total[_AT["calls"]]), **_net(total)}
+    independent = _independent(spans) if independent is None else independent
+    brier, base, log_base = (float(value[0]) for value in _losses(total[None, :]))
+    skill, log_skill, accuracy = (float(value) for value in _scores(total[None, :])[:, 0])
+    (skill_low, skill_high), (log_low, log_high), (accuracy_low, accuracy_high) = _intervals(spans, base, log_base)
     return {
         "n": int(n),
         "n_independent": independent,
@@ -56,10 +60,15 @@ def compute_skill(spans: np.ndarray, bins: Sequence[tuple[int, float, float, flo
         "brier_skill_low": skill_low if base else None,
         "brier_skill_high": skill_high if base else None,
         "log_loss": float(total[_AT["log_loss"]] / n),
+        "log_loss_base": log_base,
+        "log_loss_skill": log_skill if log_base else None,
+        "log_loss_skill_low": log_low if log_base else None,
+        "log_loss_skill_high": log_high if log_base else None,
         "coverage_claimed": _share(total, "claimed", "intervals"),
         "coverage_kept": _share(total, "inside", "intervals"),
+        "n_intervals": int(total[_AT["intervals"]]),
         "calibration": _calibration(bins),
-        "net_bps_per_prediction": _share(total, "net_bps", "calls"),
+        **_net(total),
         "n_calls": int(total[_AT["calls"]]),
         "verdict": _verdict(independent, skill_low, skill_high) if base else "no measurable edge",
     }
@@ -83,29 +92,59 @@ def _independent(spans: np.ndarray) -> int:
     return len(rows) - int(are_ends_short)
 
 
-def _scores(totals: np.ndarray) -> np.ndarray:
-    """Return Brier score, best baseline's, skill and accuracy for each row of sums."""
+def independent_parts(spans: Sequence[int]) -> int:
+    """Return how many horizons surely do not overlap when the rows of a span may be but a part of it.
+
+    Of spans that follow each other every second one counts: rows may lie at the end of one and the start of the next.
+    """
+    count, last = 0, None
+    for span in sorted(spans):
+        if last is None or span > last + 1:
+            count, last = count + 1, span
+    return count
+
+
+def _losses(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Brier score, the best baseline's Brier score and the best baseline's log loss of each row of sums.
+
+    The baselines: the base rate, "price stays" (a half for either side), and the sign of the last move over the same
+    horizon, which says 0 or 1 (one half where that move is not known).
+    """
     n = np.maximum(totals[:, _AT["n"]], 1e-12)
     rate = totals[:, _AT["ups"]] / n
-    brier = totals[:, _AT["brier"]] / n
-    # base rate, "price stays" (a half for either side), and the sign of the last move over the same horizon
     base = np.minimum(np.minimum(rate * (1 - rate), 0.25), totals[:, _AT["last_sign_brier"]] / n)
-    skill = 1 - np.divide(brier, base, out=np.ones_like(brier), where=base > 0)
-    return np.stack([brier, base, skill, totals[:, _AT["hits"]] / n])
+    safe = np.clip(rate, 1e-15, 1 - 1e-15)
+    entropy = np.where((rate > 0) & (rate < 1), -rate * np.log(safe) - (1 - rate) * np.log(1 - safe), 0.0)
+    log_base = np.minimum(np.minimum(entropy, math.log(2.0)), totals[:, _AT["last_sign_log_loss"]] / n)
+    return totals[:, _AT["brier"]] / n, base, log_base
 
 
-def _intervals(spans: np.ndarray, base: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the 95 % intervals of skill and accuracy."""
+def _scores(totals: np.ndarray) -> np.ndarray:
+    """Return Brier skill, log-loss skill and accuracy for each row of sums."""
+    n = np.maximum(totals[:, _AT["n"]], 1e-12)
+    brier, base, log_base = _losses(totals)
+    return np.stack([_skill(brier, base), _skill(totals[:, _AT["log_loss"]] / n, log_base), totals[:, _AT["hits"]] / n])
+
+
+def _skill(loss: np.ndarray, base: np.ndarray) -> np.ndarray:
+    share: np.ndarray = np.divide(loss, base, out=np.ones_like(loss), where=base > 0)
+    return 1 - share
+
+
+def _intervals(spans: np.ndarray, base: float, log_base: float) -> list[tuple[float, float]]:
+    """Return the 95 % intervals of Brier skill, log-loss skill and accuracy."""
     if len(spans) < MIN_RESAMPLED:
-        return (1.0 - 1.0 / base if base else 0.0, 1.0), (0.0, 1.0)
+        worst = (1.0 - 1.0 / base if base else 0.0, 1.0 - _WORST_LOG_LOSS / log_base if log_base else 0.0, 0.0)
+        return [(low, 1.0) for low in worst]
     merged = _merged(spans)
-    drawn = _scores(_draws(len(merged)) @ merged)[2:]
-    point = _scores(spans.sum(axis=0)[None, :])[2:, 0]
+    drawn = _scores(_draws(len(merged)).astype(float) @ merged)
+    point = _scores(spans.sum(axis=0)[None, :])[:, 0]
     low, high = np.percentile(drawn, (2.5, 97.5), axis=1) + 2 * (point - drawn.mean(axis=1))
     factor = _student_factor(len(spans) // _BLOCK)
     lows = point - np.maximum(point - low, 0.0) * factor
+    lows[-1] = max(0.0, lows[-1])  # an accuracy
     highs = np.minimum(point + np.maximum(high - point, 0.0) * factor, 1.0)
-    return (float(lows[0]), float(highs[0])), (max(0.0, float(lows[1])), float(highs[1]))
+    return list(zip(lows.tolist(), highs.tolist(), strict=True))
 
 
 def _merged(spans: np.ndarray) -> np.ndarray:
@@ -114,15 +153,17 @@ def _merged(spans: np.ndarray) -> np.ndarray:
     return np.add.reduceat(spans, np.arange(0, len(spans), length)) if length > 1 else spans
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _draws(spans: int) -> np.ndarray:
-    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length."""
+    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length.
+
+    Kept by length, the last 32 of them, in a byte a count: at most 32 MB, the least used go.
+    """
     random = np.random.default_rng(_SEED)
     starts = random.integers(0, spans, size=(_RESAMPLES, -(-spans // _BLOCK)))
     picks = ((starts[:, :, None] + np.arange(_BLOCK)) % spans).reshape(_RESAMPLES, -1)[:, :spans]
-    counts = np.zeros((_RESAMPLES, spans))
-    np.add.at(counts, (np.arange(_RESAMPLES)[:, None], picks), 1.0)
-    return counts
+    places = (np.arange(_RESAMPLES)[:, None] * spans + picks).ravel()
+    return np.bincount(places, minlength=_RESAMPLES * spans).reshape(_RESAMPLES, spans).astype(np.uint8)
 
 
 def _student_factor(blocks: int) -> float:
@@ -138,6 +179,10 @@ def _verdict(independent: int, low: float, high: float) -> str:
     if low > 0 and independent >= MIN_INDEPENDENT:
         return "edge"
     return "no measurable edge"
+
+
+def _net(total: np.ndarray) -> Scores:
+    return {"net_bps_per_prediction": _share(total, "net_bps", "calls")}
 
 
 def _share(total: np.ndarray, part: str, whole: str) -> float | None:
@@ -161,13 +206,14 @@ def _calibration(bins: Sequence[tuple[int, float, float, float]]) -> list[Scores
 def _nothing() -> Scores:
     keys = (
         "base_rate accuracy accuracy_low accuracy_high brier brier_base brier_skill brier_skill_low brier_skill_high "
-        "log_loss coverage_claimed coverage_kept net_bps_per_prediction"
+        "log_loss log_loss_base log_loss_skill log_loss_skill_low log_loss_skill_high coverage_claimed coverage_kept"
     )
     return {
         "n": 0,
         "n_independent": 0,
         **dict.fromkeys(keys.split()),
         "calibration": [],
+        "n_intervals": 0,
         "n_calls": 0,
         "verdict": "no measurable edge",
     }

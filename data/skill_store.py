@@ -4,13 +4,19 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from data.ledger_tables import SUMS, calibration_bins, skill_blocks
-from data.skill import Scores, compute_skill
+from data.regimes import REGIMES, week_of
+from data.skill import Scores, compute_skill, independent_parts
+from data.skill_tables import part_bins, regime_blocks
 from market.intervals import duration_ms
 
-_Group = tuple[str, str, str]  # symbol ("" for all together), horizon, origin
+PARTS = ("model", "week", "regime")  # what rows are told apart by, beside the horizon
+OURS = ("live", "replayed")  # the origins of our own rows; imported ones are shown when they are asked for
+_BIN_SUMS = ("n", "probability_sum", "ups")
+_Group = tuple[str, str, str, str]  # symbol ("" for all together), horizon, origin, part ("" for none)
+_Filter = dict[str, str | None]
 
 
 class SkillStore:
@@ -31,18 +37,45 @@ class SkillStore:
         origin: str | None = None,
         by: str | None = None,
     ) -> list[Scores]:
-        """Return the scores of each symbol, horizon and origin; with by="horizon" of all symbols together."""
+        """Return the scores of each symbol, horizon and origin; with `by` of all symbols together.
+
+        by="horizon": one item a horizon and origin; by="model", "week" or "regime": one for each of these, too, of all
+        symbols or of the one that is asked for.
+        """
         wanted = {"symbol": symbol, "horizon": horizon, "model": model, "origin": origin}
         with self._engine.connect() as connection:
-            blocks = self._sums(connection, skill_blocks, "block", SUMS, wanted, by)
-            bins = self._sums(connection, calibration_bins, "bin", ("n", "probability_sum", "ups"), wanted, by)
+            spans = self._spans(connection, wanted, by)
+            bins = self._bins(connection, wanted, by)
         items = []
-        for group in sorted(blocks, key=_order):
-            name, span, source = group
-            scores = compute_skill(np.array([row[1:] for row in blocks[group]]), bins[group])
-            head = {"symbol": name or None, "horizon": span, "origin": source, "market": self._market}
-            items.append({**head, **({"model": model} if model else {}), **scores})
+        for group in sorted(spans, key=_order):
+            name, length, source, part = group
+            rows = spans[group]
+            independent = independent_parts([row[0] for row in rows]) if by == "regime" else None
+            scores = compute_skill(np.array([row[1:] for row in rows]), bins[group], independent)
+            shown = symbol if by in PARTS else name or None
+            head = {"symbol": shown, "horizon": length, "origin": source, "market": self._market}
+            named = {by: part} if by in PARTS else {}
+            items.append({**head, **({"model": model} if model else {}), **named, **scores})
         return items
+
+    def _spans(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
+        """Return for each group its (span, sums ...) in order of time."""
+        table = regime_blocks if by == "regime" else skill_blocks
+        part = {"model": table.c.model, "regime": table.c.get("regime")}.get(by or "")
+        groups = self._sums(connection, table, "block", SUMS, wanted, by, part)
+        if by != "week":
+            return groups
+        weeks: dict[_Group, list[Any]] = defaultdict(list)
+        for (symbol, horizon, origin, _), rows in groups.items():
+            for row in rows:
+                weeks[symbol, horizon, origin, week_of(row[0] * duration_ms(horizon))].append(row)
+        return weeks
+
+    def _bins(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
+        """Return for each group its (bin, n, sum of probabilities, ups)."""
+        table = part_bins if by in ("week", "regime") else calibration_bins
+        part = {"model": table.c.model, "week": table.c.get("part"), "regime": table.c.get("part")}.get(by or "")
+        return self._sums(connection, table, "bin", _BIN_SUMS, wanted, by, part)
 
     def _sums(
         self,
@@ -50,22 +83,25 @@ class SkillStore:
         table: Table,
         span: str,
         names: tuple[str, ...],
-        wanted: dict[str, str | None],
+        wanted: _Filter,
         by: str | None,
+        part: ColumnElement[Any] | None,
     ) -> dict[_Group, list[Any]]:
         """Return for each group its (span, sums ...) in order of the span."""
         c = table.c
-        keys = (c.horizon, c.origin) if by == "horizon" else (c.symbol, c.horizon, c.origin)
+        keys = [*([] if by else [c.symbol]), c.horizon, c.origin, *([] if part is None else [part])]
         query = select(*keys, c[span], *(func.sum(c[name]) for name in names)).where(c.interval == self._interval)
-        for name, value in wanted.items():
-            if value is not None:
-                query = query.where(c[name] == value)
+        query = query.where(c.origin.in_(OURS) if wanted["origin"] is None else c.origin == wanted["origin"])
+        for name in ("symbol", "horizon", "model"):
+            if wanted[name] is not None:
+                query = query.where(c[name] == wanted[name])
         groups: dict[_Group, list[Any]] = defaultdict(list)
         for row in connection.execute(query.group_by(*keys, c[span]).order_by(c[span])):
-            head = ("", *row[:2]) if by == "horizon" else tuple(row[:3])
-            groups[head].append(tuple(row[len(keys) :]))
+            head = [*([""] if by else []), *row[: len(keys)], *([""] if part is None else [])]
+            groups[head[0], head[1], head[2], head[3]].append(tuple(row[len(keys) :]))
         return groups
 
 
-def _order(group: _Group) -> tuple[str, int, str]:
-    return group[0], duration_ms(group[1]), group[2]
+def _order(group: _Group) -> tuple[str, int, str, int, str]:
+    symbol, horizon, origin, part = group
+    return symbol, duration_ms(horizon), origin, REGIMES.index(part) if part in REGIMES else 0, part

@@ -10,10 +10,12 @@ import numpy as np
 
 from data.candle_store import CandleStore
 from data.ledger_inputs import Inputs
+from data.width_store import LogWidths
 from features.feature_engineering import WARMUP, FeatureState
 from market.candles import Candle
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason, Verdict
+from models.adaptation import widened
 from models.scores import Scores
 from trading.signals import decide, edge_bps
 from utils.model_utils import BatchPredictor
@@ -21,8 +23,8 @@ from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
-# The history a symbol's state is made from: enough to be warm, and as much again for a repair in between.
-WARM_CANDLES = 2 * WARMUP
+# The history a symbol's state is made from: enough to be warm at the candles the market is still asked about.
+WARM_CANDLES = WARMUP + 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,19 @@ class Rows:
 
 
 class FeatureBoard:
-    """The feature state of every symbol, fed one closed candle at a time."""
+    """The feature state of every symbol, fed one closed candle at a time.
+
+    A row knows its own candle, and the market as it was one candle before (`features.market_context`): of that candle,
+    what has come by now. A candle that is more than an interval late is missing there.
+    """
 
     def __init__(self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int) -> None:
         """Warm every symbol's state from the newest candles of the store."""
-        self._index = {symbol: index for index, symbol in enumerate(symbols)}
+        # In the order of a training's panel, so that sums over the market give the same bits.
+        self._index = {symbol: index for index, symbol in enumerate(sorted(symbols))}
         self._store = candle_store
         self._interval_ms = interval_ms
-        self._state = FeatureState(len(symbols))
+        self._state = FeatureState(len(symbols), interval_ms)
         self._newest = np.zeros(len(symbols), dtype=np.int64)
         self._holes: dict[str, int] = {}
         for symbol in symbols:
@@ -93,7 +100,7 @@ class FeatureBoard:
         indexes = np.fromiter(fresh, dtype=np.int64)
         taken = list(fresh.values())
         values = np.array([candle.values[1:] for candle in taken])
-        rows = self._state.step(indexes, values)
+        rows = self._state.step(indexes, taken[0].open_ms, values)
         self._newest[indexes] = taken[0].open_ms
         return Rows(taken, rows, [self._reason(candle.symbol) for candle in taken])
 
@@ -136,6 +143,7 @@ class Forecaster:
         self._horizons = horizons
         self._cost_bps = cost_bps
         self.served: Mapping[str, ServedHorizon] = {}
+        self.log_widths: LogWidths = {}
 
     @performance_monitor.timed("predict")
     def predict(self, rows: Rows, interval_ms: int) -> list[Prediction]:
@@ -147,7 +155,7 @@ class Forecaster:
 
     def _predict_horizon(self, rows: Rows, horizon: Horizon, interval_ms: int) -> list[Prediction]:
         served = self.served.get(horizon.name)
-        scores = self._scores(served, rows)
+        scores = self._scores(served, horizon, rows)
         span = Span(self._interval, interval_ms, horizon)
         said = [None] * len(rows.candles) if scores is None else all_figures(scores)
         made = []
@@ -160,14 +168,15 @@ class Forecaster:
             made.append(prediction_of(case, figures, served if figures else None, reason))
         return made
 
-    def _scores(self, served: ServedHorizon | None, rows: Rows) -> Scores | None:
+    def _scores(self, served: ServedHorizon | None, horizon: Horizon, rows: Rows) -> Scores | None:
         if served is None:
             return None
         try:
-            return self._predictor.predict(served.model, rows.values)
+            scores = self._predictor.predict(served.model, rows.values)
         except ModelError as error:
             logger.warning("model refused model=%s reason=%s", served.model, error)
             return None
+        return widened(scores, np.array([self.log_widths.get((one.symbol, horizon.name), 0.0) for one in rows.candles]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,7 @@ class Span:
     horizon: Horizon
 
 
-Figures = tuple[float, float, float, float]  # probability up, expected return, low, high in bps
+Figures = tuple[float, float, float, float, float]  # probability up, expected return, low, high in bps, strangeness
 
 
 def all_figures(scores: Scores) -> list[Figures | None]:
@@ -210,9 +219,11 @@ def prediction_of(
         verdict = decide(figures[1], case.cost_bps)
         if made_ms >= served.expires_ms:
             verdict, reason = Verdict.ABSTAIN, Reason.MODEL_EXPIRED
+        elif figures[4] > 1.0:
+            verdict, reason = Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION
         elif verdict is Verdict.ABSTAIN:
             reason = Reason.COST
-    probability, expected, low, high = figures or (None, None, None, None)
+    probability, expected, low, high, _ = figures or (None, None, None, None, None)
     return Prediction(
         symbol=case.symbol,
         interval=span.interval,

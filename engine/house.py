@@ -13,10 +13,14 @@ from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
+from data.explanation_store import ExplanationStore
+from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
 from data.symbol_choice import select_symbols
+from data.width_store import WidthStore
+from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
@@ -72,6 +76,8 @@ class House:
         self._engine = open_database(path, patience_seconds=_LOCK_SECONDS)
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
+        self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
+        self._widths = WidthStore(self._engine, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source, self._engine)
@@ -84,7 +90,7 @@ class House:
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
-        self._let_go_at_ms = 0
+        self._let_go_at_ms = self._score_foreign_at_ms = 0
         self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
@@ -157,17 +163,21 @@ class House:
         self._serving.refresh(self._rest.clock.now_ms())
         forecaster.served = self._serving.served
         self._patience.until_done(self._ledger.score, self._rest.clock.now_ms(), ())
+        forecaster.log_widths = self._widths.load()
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
         self._loop = Loop(
             self._feed,
-            Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL)),
+            Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL), self._widths),
             self._board,
             forecaster,
             self._postman,
             self._patience,
             self._rest.clock.now_ms,
             config.interval_ms,
-            [self._serving.follow],
+            [
+                Explainer(self._serving.load, ExplanationStore(self._engine, config.INTERVAL)).explain,
+                self._serving.follow,
+            ],
         )
         self._feed.start(self._board.newest(), self._board.holes())
         if self._is_over.is_set():
@@ -180,7 +190,9 @@ class House:
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
         self._tend_oldest(market_ms)
-        forecaster.served = self._serving.served
+        self._score_foreign(market_ms)
+        if forecaster.served is not self._serving.served:
+            forecaster.served, forecaster.log_widths = self._serving.served, self._widths.load()
         self._upkeep.tend()
 
     def _tend_oldest(self, market_ms: int) -> None:
@@ -192,6 +204,14 @@ class House:
             self._let_go_at_ms = market_ms + HOUR_MS
             names = [symbol.name for symbol in self._symbols]
             self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
+
+    def _score_foreign(self, market_ms: int) -> None:
+        """Once a candle, score the imported signals that have become due."""
+        if market_ms < self._score_foreign_at_ms:
+            return
+        self._score_foreign_at_ms = market_ms + self._config.interval_ms
+        if self._foreign.has_open():
+            self._patience.until_done(self._foreign.score, market_ms, self._stopped())
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

@@ -11,6 +11,7 @@ from data.candle_store import CandleStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
+from data.width_store import WidthStore
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.predictions import Prediction
@@ -41,6 +42,7 @@ class Stores:
     candles: CandleStore
     predictions: PredictionStore
     gaps: GapStore
+    widths: WidthStore
 
 
 class Loop:
@@ -106,17 +108,17 @@ class Loop:
         self.version = published.version
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
-        if published.rows:
+        if published.told:
             self._untold.append((rows, predictions))
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
         self._patience.until_done(self._stores.candles.settle)
-        self._tell()
         self._score(stopped)
+        self._tell()
         self._unsettled = 0
 
-    @performance_monitor.timed("shadow")
+    @performance_monitor.timed("follow")
     def _tell(self) -> None:
         """Let the followers take in what was published since the last pause."""
         for rows, predictions in self._untold:
@@ -128,6 +130,7 @@ class Loop:
     def _score(self, stopped: Collection[str]) -> None:
         self._patience.until_done(self._stores.predictions.score, self._newest_close_ms, stopped)
         self.version = self._stores.predictions.version()
+        self._forecaster.log_widths = self._stores.widths.load()
 
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:

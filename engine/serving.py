@@ -45,7 +45,8 @@ class Serving:
         self._config = config
         self._source = source
         self._store = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
-        self.predictor = BatchPredictor[Scores](self._store.cached, config.BATCH_SIZE)
+        self.load = self._store.cached
+        self.predictor = BatchPredictor[Scores](self.load, config.BATCH_SIZE)
         self._shadow = Shadow(ShadowStore(engine, config.INTERVAL), self.predictor)
         self._drift = DriftWatch(DriftStore(engine, config.INTERVAL), self._store)
         roles = ChampionStore(engine, config.INTERVAL)
@@ -53,7 +54,7 @@ class Serving:
             roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
         )
         self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
-        self._leaks = TrainingJob(config.INSTANCE_DIR / "run", house_environment(), "leaks.json")
+        self._leaks = TrainingJob(config.INSTANCE_DIR, house_environment(), f"{source.venue}.leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
@@ -138,11 +139,8 @@ class Serving:
             if not horizons or not self._train(horizons, market_ms):
                 self._champions.refuse("", "no training was started: one goes on, or failed a moment ago", market_ms)
         elif order == "leaks":
-            command = leaks_command(self._source, self._config.INSTANCE_DIR / f"{self._source.venue}.leaks.json")
-            if not self._leaks.start(command):
-                self._champions.refuse(
-                    "", "the leak tests were not started: they run, or failed a moment ago", market_ms
-                )
+            if not self._leaks.start(leaks_command(self._source)):
+                self._champions.refuse("", "the leak tests run already, or failed a moment ago", market_ms)
         elif order == "promote":
             reason = self._champions.promote(model, market_ms)
             if reason is not None:

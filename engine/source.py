@@ -98,10 +98,9 @@ def trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()
     return [*command, "--market-ms", str(market_ms), *chosen]
 
 
-def leaks_command(source: Source, result: Path) -> list[str]:
-    """Return the command that runs the leak tests on what is stored of `source` and writes what they found."""
-    command = [sys.executable, "-m", "backtesting.leaks", "--market", source.market, "--venue", source.venue]
-    return [*command, "--json-file", str(result)]
+def leaks_command(source: Source) -> list[str]:
+    """Return the command that runs the leak tests on what is stored of `source`; its report is a file."""
+    return [sys.executable, "-m", "engine.leaks", "--venue", source.venue]
 
 
 def sealer_command(source: Source, before_ms: int) -> list[str]:

@@ -12,23 +12,27 @@ import numpy as np
 
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
+from data.candle_tables import CandleTables
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.data_processor import DataProcessor
 from data.database import open_database
 from data.drift import spread_of
+from data.fit_shelf import FitShelf
 from data.ledger_inputs import Inputs
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
+from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
-from features.feature_engineering import COLUMNS, SCALE, WARMUP, definition_hash
+from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
-from models.fitting import TrainingSettings
+from models.fit_memory import FitMemory
 from models.panel import Panel
-from models.training import TrainedHorizon, train_horizon
+from models.training import TrainedHorizon, TrainingSettings, train_horizon
 from utils.file_operations import write_atomically
 from utils.logs import set_up_logging
 from utils.processes import lower_priority
@@ -39,6 +43,7 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
+HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -93,6 +98,7 @@ class Training:
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
+        self._widths = WidthStore(engine, config.INTERVAL)
         self._models = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self._horizons = [Horizon(name, config.horizon_ms[name]) for name in horizons or config.horizons]
         roles = ChampionStore(engine, config.INTERVAL).roles().values()
@@ -104,11 +110,12 @@ class Training:
         self._progress.step("computing features")
         panel = build_panel(self._config, self._candles, self._span)
         replay_candles = self._replay_candles(panel)
+        memory = FitMemory(panel, FitShelf(self._config.INSTANCE_DIR / "fits"))
         trained = []
         for horizon in self._horizons:
             self._progress.step(f"training {horizon.name}")
             try:
-                trained.append((horizon, self._train(panel, horizon, replay_candles)))
+                trained.append((horizon, self._train(panel, horizon, replay_candles, memory)))
             except ModelError as error:
                 logger.warning("horizon not trained horizon=%s reason=%s", horizon.name, error)
                 self._progress.failures.append(str(error))
@@ -119,10 +126,18 @@ class Training:
         self._progress.end()
         return self._progress.failures
 
-    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int) -> TrainedHorizon:
+    def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(replay_candles=replay_candles, max_rows=ROWS_A_FIT, threads=THREADS)
-        trained = train_horizon(panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part)
+        settings = TrainingSettings(
+            replay_candles=replay_candles,
+            max_rows=ROWS_A_FIT,
+            threads=THREADS,
+            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
+            cost_bps=self._config.cost_bps,
+        )
+        trained = train_horizon(
+            panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
+        )
         span = (self._span.start_ms, self._span.cut_ms)
         spread = spread_of(_seen_in_training(panel, trained.training_ms))
         self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)
@@ -143,6 +158,9 @@ class Training:
         region = range(max(0, len(panel.open_ms) - replay_candles), end)
         if not trained or not len(region):
             return
+        for horizon, one in trained.items():
+            begun = zip(panel.symbols, one.log_widths.tolist(), strict=True)
+            self._widths.begin({(symbol, horizon.name): value for symbol, value in begun})
         chunk = max(1, 6_000 // (len(panel.symbols) * len(self._horizons)))
         for start in range(region.start, region.stop, chunk):
             times = range(start, min(start + chunk, region.stop))
@@ -172,11 +190,12 @@ class Training:
                 yield prediction_of(case, figures, served, reason)
 
 
-def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel:
+def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
     """Return the features and closes of every symbol of the store on the span's grid."""
     length_ms = config.interval_ms
-    grid = np.arange(span.start_ms, span.cut_ms, length_ms)
-    processor = DataProcessor(config.MAX_CACHE_SIZE)
+    first_ms = span.start_ms - length_ms  # a row is told of the market one candle before
+    grid = np.arange(first_ms, span.cut_ms, length_ms)
+    processor = DataProcessor(cache_size=1)  # every stretch is asked for once
     tables = {}
     for symbol in sorted(store.newest()):
         candles = store.load(symbol, span.start_ms - warm_up_ms(config), span.cut_ms)
@@ -186,11 +205,12 @@ def build_panel(config: Config, store: CandleStore, span: TrainingSpan) -> Panel
     close = np.full((len(tables), len(grid)), np.nan)
     for index, candles in enumerate(tables.values()):
         rows = _warm_rows(candles, length_ms, processor)
-        inside = candles["open_ms"] >= span.start_ms
-        places = (candles["open_ms"][inside] - span.start_ms) // length_ms
-        features[index, places] = rows[inside]
+        inside = candles["open_ms"] >= first_ms
+        places = (candles["open_ms"][inside] - first_ms) // length_ms
+        features[index, places, : len(OWN_COLUMNS)] = rows[inside]
         close[index, places] = candles["close"][inside]
-    return Panel(tuple(tables), COLUMNS, SCALE, grid, features, close)
+    add_market(features)
+    return Panel(tuple(tables), COLUMNS, SCALE, grid[1:], features[:, 1:], close[:, 1:])
 
 
 def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
@@ -201,12 +221,12 @@ def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:
-    """Return the features of each candle; nan until a stretch without a hole is warm, as in the live loop."""
+    """Return the own columns of each candle; nan until a stretch without a hole is warm, as in the live loop."""
     breaks = np.flatnonzero(np.diff(candles["open_ms"]) != length_ms) + 1
     parts = []
     for stretch in np.split(candles, breaks):
-        rows = processor.features(stretch).copy()
-        rows[: WARMUP - 1] = np.nan
+        rows = processor.features(stretch, length_ms).copy()
+        rows[: OWN_WARMUP - 1] = np.nan
         parts.append(rows)
     return np.concatenate(parts)
 

@@ -32,22 +32,23 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A compiled loop: `run(states, indexes, values, rows)` writes row i from candle i of symbol indexes[i].
+    """A compiled loop: `run(states, indexes, numbers, values, rows)` writes row i from candle i of symbol indexes[i].
 
-    states: (symbols, state_size), zeros for a symbol without history; values: (n, 5) open, high, low, close, volume;
-    rows: (n, columns). Indexes are not checked.
+    states: (symbols, state_size), zeros for a symbol without history; numbers: (n,) int64, how many candles fit between
+    1970 and each; values: (n, 5) open, high, low, close, volume; rows: (n, columns). Indexes are not checked.
     """
 
     columns: tuple[str, ...]
     state_size: int
+    warmup: int  # candles until every column is there
     run: Any
     seconds: float  # what loading or compiling took
     is_from_disk: bool  # nothing had to be compiled
 
-    def run_history(self, candles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def run_history(self, numbers: npt.NDArray[np.int64], candles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the rows of one symbol's whole history, from a fresh state; `candles` as `values`."""
         rows = np.empty((len(candles), len(self.columns)))
-        self.run(np.zeros((1, self.state_size)), np.zeros(len(candles), dtype=np.int64), candles, rows)
+        self.run(np.zeros((1, self.state_size)), np.zeros(len(candles), dtype=np.int64), numbers, candles, rows)
         return rows
 
 
@@ -64,7 +65,7 @@ def load(name: str, columns: Formulas, shared: Formulas = NO_FORMULAS, folder: P
         module = sys.modules.get(f"{_PACKAGE}.{stem}") or _import(stem, _keep(folder, name, stem, source.text))
         seconds = time.perf_counter() - started
         is_from_disk = not module.run.stats.cache_misses
-        return Kernel(tuple(columns), source.state_size, module.run, seconds, is_from_disk)
+        return Kernel(tuple(columns), source.state_size, source.warmup, module.run, seconds, is_from_disk)
 
 
 def _keep(folder: Path, name: str, stem: str, text: str) -> Path:

@@ -168,6 +168,40 @@ def kept(state: Row, k: int, i: int) -> float:
 
 
 @inlined
+def gather(state: Row, k: int, number: int, length: int, open_: float, high: float, low: float, volume: float) -> bool:
+    """Take a base candle into the longer one that holds it; return whether that one is whole now.
+
+    `number`: how many base candles fit between 1970 and this one, which puts longer candles on the grid of
+    `market.candles.aggregate`. state[k:k+6]: number of the first, how many are in, open, high, low, volume.
+    """
+    position = number % length
+    if position == 0:
+        state[k] = number
+        state[k + 1] = 0.0
+        state[k + 2] = open_
+        state[k + 3] = high
+        state[k + 4] = low
+        state[k + 5] = 0.0
+    state[k + 1] += 1.0
+    state[k + 3] = larger(state[k + 3], high)
+    state[k + 4] = smaller(state[k + 4], low)
+    state[k + 5] += volume
+    return position == length - 1 and state[k] == number - position and state[k + 1] == length
+
+
+@inlined
+def gathered(state: Row, k: int) -> tuple[float, float, float, float]:
+    """Return open, high, low and volume of the longer candle at k."""
+    return state[k + 2], state[k + 3], state[k + 4], state[k + 5]
+
+
+@inlined
+def drawn(state: Row, k: int, place: int) -> float:
+    """Return what a longer timeframe keeps at `place`; nan before its first candle, counted at k, is whole."""
+    return state[place] if state[k] > 0.0 else math.nan
+
+
+@inlined
 def smooth(state: Row, k: int, count: int, value: float, length: int, weight: float) -> float:
     """Return an exponential mean: the plain mean while `count` values (this one included) are at most `length`."""
     if count <= length:

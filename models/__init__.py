@@ -12,7 +12,7 @@ import numpy as np
 from utils.registry import Registry
 
 if TYPE_CHECKING:
-    from models.forest import Forest
+    from models.serving_form import ServingForm
 
 
 class Family(Protocol):
@@ -22,7 +22,7 @@ class Family(Protocol):
         """Return a fitted estimator; `rows` float32 (n, features) and finite, `up` bool (n,) with both values in it."""
         ...
 
-    def flatten(self, estimator: Any) -> "Forest":
+    def flatten(self, estimator: Any) -> "ServingForm":
         """Return the flat form of an estimator; it decides exactly as the estimator does on float32 rows."""
         ...
 

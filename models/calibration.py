@@ -115,6 +115,25 @@ def losses(probability: np.ndarray, up: np.ndarray) -> np.ndarray:
     return result
 
 
+def fit_log_odds(design: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return the coefficients of a logistic regression with a faint pull to zero, so that it always ends.
+
+    `design` (n, k), the last column of ones. Newton's steps, held short.
+    """
+    size = design.shape[1]
+    pull = np.diag([*[1.0] * (size - 1), 1e-6])
+    coefficients = np.zeros(size)
+    for _ in range(50):
+        fitted = logistic(design @ coefficients)
+        gradient = design.T @ (up - fitted) - pull @ coefficients
+        curvature = design.T @ (design * (fitted * (1.0 - fitted))[:, None]) + pull
+        step = np.clip(np.linalg.solve(curvature, gradient), -2.0, 2.0)
+        coefficients += step
+        if np.abs(step).max() < 1e-9:
+            break
+    return coefficients
+
+
 def _log_odds(probability: np.ndarray) -> np.ndarray:
     clipped = np.clip(probability, 1e-6, 1.0 - 1e-6)
     result: np.ndarray = np.log(clipped / (1.0 - clipped))
@@ -131,7 +150,7 @@ def _fit_line(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: i
     near = max(FAR * float(np.median(np.abs(x - center))), 1e-4)
     lean = np.clip(x - center, -near, near)
     design = np.column_stack((lean, x - center - lean, np.ones(len(x))))
-    fit = _newton(design, up)
+    fit = fit_log_odds(design, up)
     fitted = logistic(design @ fit)
     spread = covariance(design, up - fitted, fitted * (1.0 - fitted), blocks_of(times, block_candles))
     slopes = [min(max(surely(fit[k], CAUTION * spread[k, k]), 0.0), MAX_SLOPE) for k in range(2)]
@@ -140,22 +159,6 @@ def _fit_line(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: i
     knots = np.array([ends[0], -near, near, ends[1]])
     inner = np.clip(knots, -near, near)
     return Calibration(PLATT, center + knots, base + slopes[0] * inner + slopes[1] * (knots - inner))
-
-
-def _newton(design: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Return the coefficients of a logistic regression with a faint pull to zero, so that it always ends."""
-    size = design.shape[1]
-    pull = np.diag([*[1.0] * (size - 1), 1e-6])
-    coefficients = np.zeros(size)
-    for _ in range(50):
-        fitted = logistic(design @ coefficients)
-        gradient = design.T @ (up - fitted) - pull @ coefficients
-        curvature = design.T @ (design * (fitted * (1.0 - fitted))[:, None]) + pull
-        step = np.clip(np.linalg.solve(curvature, gradient), -2.0, 2.0)
-        coefficients += step
-        if np.abs(step).max() < 1e-9:
-            break
-    return coefficients
 
 
 def _fit_steps(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: int) -> Calibration:
@@ -169,7 +172,8 @@ def _fit_steps(x: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: 
     rates = base + (np.array([up[step].mean() for step in steps]) - base) * (1.0 - STEP_PRIOR_ROWS / worth)
     base_log_odds = _log_odds(np.array(base)).item()
     shift = towards(0.0, BASE_SPREAD**2, base_log_odds, (error / noise) ** 2) - base_log_odds
-    knots, kept = np.unique([x[step].mean() for step in steps], return_index=True)
+    # Means of equal scores differ in the last bit, in either direction.
+    knots, kept = np.unique(np.maximum.accumulate([x[step].mean() for step in steps]), return_index=True)
     log_odds = (_log_odds(_monotone(rates, worth)) + shift)[kept]
     if len(knots) == 1:
         knots, log_odds = knots + np.array([-1e-3, 1e-3]), log_odds.repeat(2)

@@ -1,80 +1,101 @@
 """Fit one family on one split: train on the past, calibrate on what came later, measure on what came later still."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from models import families
-from models.calibration import calibrate, halves, losses
+from models.array_file import pack
+from models.calibration import ISOTONIC, PLATT, calibrate, calibration_from, halves, losses
 from models.clusters import blocks_of, mean_and_error
-from models.moves import fit_move
-from models.panel import Outcomes, Panel, Sample, sample
+from models.job import Past
+from models.moves import fit_move, move_from
+from models.panel import Panel, Sample
+from models.reference import reference_from
 from models.scores import Scores
 from models.served import ServedModel, content_id
-from models.validation import Split
+from models.serving_form import ServingForm, form_from, widened
 
 FIRST_CHOICE = "random_forest"
-MIN_ROWS = 200  # labelled rows in training, and half as many in calibration
-MIN_BLOCK_CANDLES = 24  # features change slowly: rows closer than this are one piece of evidence
-EVEN_ROWS = 100.0  # a block is believed to go one way only as far as its rows outnumber these even ones
 TIE_LOSS = 1e-4  # log-loss by which a family must be better than the first choice
+_TEACHING = (
+    "models.fitting",
+    "models.job",
+    "models.panel",
+    "models.clusters",
+    "models.forest",
+    "models.linear",
+    "models.flattening",
+)
+_CALIBRATING = ("models.calibration", "models.moves")
+_KINDS = (PLATT, ISOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How to train; the same settings and the same panel give the same model."""
+class Taught:
+    """What a family made of the training rows: the form that serves and, where it was fitted now, its estimator."""
 
-    replay_candles: int  # walk forward over so many candles up to the cut
-    folds: int = 3
-    max_rows: int = 40_000  # rows one fit sees, chosen evenly over symbols and time
-    coverage: float = 0.8  # what the range claims to hold
-    seed: int = 1
-    threads: int = 1
-    families: tuple[str, ...] = ()  # empty: all there are
+    form: ServingForm
+    estimator: Any = None
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One horizon of one panel: what every fit of it shares."""
+class Losses:
+    """Log-loss of some rows, and the candle of each."""
 
-    panel: Panel
-    outcomes: Outcomes
-    interval: str
-    horizon: str
-    settings: TrainingSettings
+    values: np.ndarray
+    times: np.ndarray
 
-    @property
-    def block_candles(self) -> int:
-        """Return the length of a piece of time that counts as one observation."""
-        return max(self.outcomes.horizon_candles, MIN_BLOCK_CANDLES)
+    def excess_over(self, other: "Losses", block_candles: int) -> tuple[float, float]:
+        """Return by how much these exceed those of another on the same rows, and the error of that between blocks."""
+        return mean_and_error(self.values - other.values, blocks_of(other.times, block_candles))
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A calibrated model and the estimator it came from."""
+    """A calibrated model and where it came from."""
 
     model: ServedModel
-    estimator: Any
-    split: Split
-    rows: int
-    late_losses: np.ndarray  # of the later calibration rows, under a calibration by the earlier ones only
-    late_times: np.ndarray
+    past: Past = field(repr=False)
+    late: Losses  # of the later calibration rows, under a calibration by the earlier ones only
 
 
-def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
-    """Return a calibrated model of one family, or None when its past holds too few rows or one outcome only."""
-    settings, family = job.settings, families[family_name]
-    training = sample(job.panel, job.outcomes, split.training, settings.max_rows)
-    later = sample(job.panel, job.outcomes, split.calibration, settings.max_rows)
-    if not _is_enough(training, MIN_ROWS) or not _is_enough(later, MIN_ROWS // 2):
+def fit(past: Past, family_name: str, columns: Sequence[int] | None = None) -> Fitted | None:
+    """Return a calibrated model of one family, or None when its past holds too few rows or one outcome only.
+
+    It is taught all columns or some, and always asked about whole rows; what memory knows is not done again.
+    """
+    arrays = past.job.memory.recall(
+        _teaching_key(past, family_name, columns),
+        lambda: taught(past, family_name, columns).form.arrays() if past.is_enough else None,
+    )
+    return None if arrays is None else calibrated(past, family_name, form_from(arrays))
+
+
+def taught(past: Past, family_name: str, columns: Sequence[int] | None = None) -> Taught:
+    """Return what a family makes of the training rows now, with the estimator."""
+    settings, family = past.job.settings, families[family_name]
+    rows, up = past.taught_rows
+    if columns is None:
+        estimator = family.fit(rows, up, None, settings.seed, settings.threads)
+        return Taught(family.flatten(estimator), estimator)
+    estimator = family.fit(np.ascontiguousarray(rows[:, list(columns)]), up, None, settings.seed, settings.threads)
+    return Taught(widened(family.flatten(estimator), columns, rows.shape[1]), estimator)
+
+
+def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None:
+    """Return the served model around what was taught, calibrated and measured on the later rows, if they are enough."""
+    job, settings = past.job, past.job.settings
+    content = hashlib.sha256(pack(form.arrays())).hexdigest()
+    key = job.memory.key(
+        _CALIBRATING, (job.known_span(past.split.calibration),), content, settings.coverage, job.block_candles
+    )
+    arrays = job.memory.recall(key, lambda: _measured(past, form) if past.is_enough else None)
+    if arrays is None:
         return None
-    chosen = balanced(training, job.outcomes.horizon_candles)
-    estimator = family.fit(training.rows[chosen], training.up[chosen], None, settings.seed, settings.threads)
-    forest = family.flatten(estimator)
-    raw = forest.probability(later.rows)
-    calibration = calibrate(raw, later.up, later.times, job.block_candles)
-    probability = calibration.probability(raw)
     model = ServedModel(
         id="",
         kind=family_name,
@@ -84,36 +105,21 @@ def fit(job: Job, family_name: str, split: Split) -> Fitted | None:
         features=job.panel.columns,
         scale_column=job.panel.scale_column,
         coverage=settings.coverage,
-        forest=forest,
-        calibration=calibration,
-        move=fit_move(probability, later.moves, later.times, job.block_candles, settings.coverage),
+        form=form,
+        calibration=calibration_from(_KINDS[int(arrays["kind"][0])], arrays),
+        move=move_from(arrays),
+        reference=reference_from(past.reference_arrays),
     )
-    late_losses, late_times = _late_losses(raw, later, job.block_candles)
-    return Fitted(replace(model, id=content_id(model)), estimator, split, len(training), late_losses, late_times)
+    late = Losses(arrays["late_losses"], arrays["late_times"] + past.split.calibration.start)
+    return Fitted(replace(model, id=content_id(model)), past, late)
 
 
-def balanced(training: Sample, block_candles: int) -> np.ndarray:
-    """Return which rows to train on, some twice and some not, so that as many rise as fall in every block of time.
-
-    The common move of a market is one draw a block, however many symbols show it. Left in, a family learns by heart
-    which weeks went up; taken out, it learns what sets one row apart from the others of its time.
-    """
-    blocks = blocks_of(training.times, block_candles)
-    counts = np.bincount(blocks) + EVEN_ROWS
-    shares = (np.bincount(blocks, training.up) + 0.5 * EVEN_ROWS) / counts
-    weights = 0.5 / np.where(training.up, shares[blocks], 1.0 - shares[blocks])
-    # Whole numbers of copies that keep the running sum: like weights, but no estimator has to know of them.
-    copies = np.diff(np.floor(np.cumsum(weights)), prepend=0.0).astype(np.int64)
-    return np.repeat(np.arange(len(training)), copies)
-
-
-def best_of(candidates: dict[str, Fitted], block_candles: int) -> str:
+def best_of(candidates: Mapping[str, Losses], block_candles: int) -> str:
     """Return the family to trust from here on: another than the first choice only if clearly better on later rows."""
     best = FIRST_CHOICE if FIRST_CHOICE in candidates else next(iter(candidates))
-    for name, fitted in candidates.items():
-        held = candidates[best]
-        mean, error = mean_and_error(held.late_losses - fitted.late_losses, blocks_of(held.late_times, block_candles))
-        if name != best and mean > max(error, TIE_LOSS):
+    for name, judged in candidates.items():
+        mean, error = judged.excess_over(candidates[best], block_candles)
+        if name != best and mean < -max(error, TIE_LOSS):
             best = name
     return best
 
@@ -125,13 +131,41 @@ def predict(panel: Panel, model: ServedModel, span: range) -> Scores:
     return Scores(*(values.reshape(block.shape[:2]) for values in flat.columns()))
 
 
-def _is_enough(rows: Sample, min_rows: int) -> bool:
-    return len(rows) >= min_rows and bool(rows.up.any()) and not bool(rows.up.all())
+def _teaching_key(past: Past, family_name: str, columns: Sequence[int] | None) -> str:
+    job, settings = past.job, past.job.settings
+    modules = (*_TEACHING, type(families[family_name]).__module__)
+    parameters = (
+        family_name,
+        None if columns is None else tuple(columns),
+        job.outcomes.horizon_candles,
+        settings.max_rows,
+        settings.half_life_candles,
+        settings.seed,
+    )
+    return job.memory.key(modules, (job.known_span(past.split.training),), *parameters)
 
 
-def _late_losses(raw: np.ndarray, later: Sample, block_candles: int) -> tuple[np.ndarray, np.ndarray]:
+def _measured(past: Past, form: ServingForm) -> dict[str, np.ndarray]:
+    """Return calibration, move and the losses of the later rows, as arrays."""
+    job, later = past.job, past.later
+    raw = form.probability(later.rows)
+    calibration = calibrate(raw, later.up, later.times, job.block_candles)
+    probability = calibration.probability(raw)
+    move = fit_move(probability, later.moves, later.times, job.block_candles, job.settings.coverage)
+    late = late_losses(raw, later, job.block_candles)
+    return {
+        **calibration.arrays(),
+        "kind": np.array([_KINDS.index(calibration.kind)]),
+        **move.arrays(),
+        "late_losses": late.values,
+        "late_times": late.times - past.split.calibration.start,
+    }
+
+
+def late_losses(raw: np.ndarray, later: Sample, block_candles: int) -> Losses:
+    """Return the losses of raw scores on the later half of some rows, calibrated by the earlier half."""
     early, late = halves(later.times, block_candles)
     if not early.any() or not late.any():
-        return np.zeros(1), np.zeros(1, np.int64)
+        return Losses(np.zeros(1), later.times[:1])
     calibration = calibrate(raw[early], later.up[early], later.times[early], block_candles)
-    return losses(calibration.probability(raw[late]), later.up[late]), later.times[late]
+    return Losses(losses(calibration.probability(raw[late]), later.up[late]), later.times[late])

@@ -47,5 +47,11 @@ class HistGradientBoosting:
 
 
 def _tree(nodes: Any) -> Tree:
-    left = np.where(nodes["is_leaf"] == 1, -1, nodes["left"].astype(np.int64))
-    return Tree(left, nodes["right"].astype(np.int64), nodes["feature_idx"], nodes["num_threshold"], nodes["value"])
+    left, right = (nodes[side].astype(np.int64) for side in ("left", "right"))
+    value, count = nodes["value"].astype(np.float64), nodes["count"]
+    # Only leaves hold what they add: the mean of an inner node comes from below, and children come after parents.
+    for node in reversed(np.flatnonzero(nodes["is_leaf"] == 0)):
+        pair = [left[node], right[node]]
+        value[node] = value[pair] @ count[pair] / count[node]
+    left = np.where(nodes["is_leaf"] == 1, -1, left)
+    return Tree(left, right, nodes["feature_idx"], nodes["num_threshold"], value)

@@ -59,6 +59,7 @@ class Sample:
     up: np.ndarray  # (n,) bool
     moves: np.ndarray  # (n,) return in units of the usual move
     times: np.ndarray  # (n,) index of the candle
+    symbols: np.ndarray  # (n,) index of the symbol
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -90,7 +91,7 @@ def sample(panel: Panel, outcomes: Outcomes, span: range, max_rows: int) -> Samp
     symbols, times = symbols[keep], times[keep]
     returns = outcomes.return_bps[symbols, times]
     rows = panel.features[symbols, times].astype(np.float32, copy=False)
-    return Sample(rows, returns > 0.0, returns / outcomes.scale_bps[symbols, times], times)
+    return Sample(rows, returns > 0.0, returns / outcomes.scale_bps[symbols, times], times, symbols)
 
 
 def _staggered(symbol_count: int, span: range, stride: int) -> tuple[np.ndarray, np.ndarray]:

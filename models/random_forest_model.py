@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 import models
-from models.flattening import Tree, forest_of
+from models.flattening import forest_of_shares
 from models.forest import Forest
 
 TREES = 32
 DEPTH = 4
 ROWS_A_TREE = 6_000
-FEATURE_SHARE = 0.6  # of the columns looked at for each split
+FEATURE_SHARE = 0.45  # of the columns looked at for each split
 LEAF_SHARE = 0.003  # of a tree's rows that a leaf must hold: small enough for one symbol among fifty
 MIN_LEAF_ROWS = 12
 
@@ -39,10 +39,4 @@ class RandomForest:
 
     def flatten(self, estimator: Any) -> Forest:
         """Return the flat form: the mean over trees of the share of up in the leaf."""
-        trees = [_tree(member.tree_) for member in estimator.estimators_]
-        return forest_of(trees, estimator.n_features_in_, 1.0 / len(trees), 0.0, is_logit=False)
-
-
-def _tree(tree: Any) -> Tree:
-    shares = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
-    return Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, shares)
+        return forest_of_shares([member.tree_ for member in estimator.estimators_], estimator.n_features_in_)

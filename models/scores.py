@@ -8,6 +8,7 @@ import numpy as np
 from models.calibration import losses
 
 BINS = 10
+LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,11 @@ class Scores:
     expected_return_bps: np.ndarray
     low_bps: np.ndarray
     high_bps: np.ndarray
+    strangeness: np.ndarray  # beyond 1 the row is unlike anything the model has learnt from
 
-    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the four arrays in the order of the fields."""
-        return self.probability_up, self.expected_return_bps, self.low_bps, self.high_bps
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """Return the arrays in the order of the fields."""
+        return self.probability_up, self.expected_return_bps, self.low_bps, self.high_bps, self.strangeness
 
     def at(self, index: Any) -> "Scores":
         """Return the same of some rows, as numpy indexes them."""

@@ -9,12 +9,12 @@ import numpy as np
 from market.errors import ModelError
 from models.array_file import pack
 from models.calibration import Calibration, calibration_from
-from models.forest import BLOCK_ROWS, Forest, forest_from
+from models.forest import BLOCK_ROWS, Contributions
 from models.moves import Move, move_from
 from models.panel import usual_move_bps
-from models.scores import Scores
-
-LOWEST_RETURN_BPS = -10_000.0  # a price cannot lose more than itself
+from models.reference import Reference, reference_from
+from models.scores import LOWEST_RETURN_BPS, Scores
+from models.serving_form import ServingForm, form_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +29,51 @@ class ServedModel:
     features: tuple[str, ...]
     scale_column: str
     coverage: float
-    forest: Forest
+    form: ServingForm
     calibration: Calibration
     move: Move
+    reference: Reference
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together."""
-        if len(self.features) != self.forest.feature_count or self.scale_column not in self.features:
+        if len(self.features) != self.form.feature_count or self.scale_column not in self.features:
             raise ModelError(
-                f"model {self.id} names {len(self.features)} features, its forest has {self.forest.feature_count}"
+                f"model {self.id} names {len(self.features)} features, its numbers are for {self.form.feature_count}"
             )
+        if len(self.reference.rows) != len(self.features):
+            raise ModelError(f"model {self.id} has reference rows of {len(self.reference.rows)} features; train again")
 
     def predict(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
         """Return the scores of rows (n, features) float64; a row with a hole gets nan, never a guess."""
-        probability = self.calibration.probability(self.forest.probability(rows, block_rows))
+        probability = self.calibration.probability(self.form.probability(rows, block_rows))
         scale = usual_move_bps(rows[:, self.features.index(self.scale_column)], self.horizon_candles)
         expected = self.move.expected(probability)
         low = np.maximum((expected - self.move.half_width) * scale, LOWEST_RETURN_BPS)
-        return Scores(probability, expected * scale, low, (expected + self.move.half_width) * scale)
+        high = (expected + self.move.half_width) * scale
+        return Scores(probability, expected * scale, low, high, self.reference.strangeness(rows))
+
+    @property
+    def base_probability(self) -> float:
+        """Return the probability that the contributions of every row start from."""
+        return self.contributions(np.empty((0, len(self.features)))).base
+
+    def contributions(self, rows: np.ndarray) -> Contributions:
+        """Return what moved the calibrated probability of each row away from that of the usual row.
+
+        The base is the probability of the forest's own base. A feature's share of the way from there to the row's
+        probability is its share of the way the score went: calibration bends the scale, it favours no feature.
+        """
+        told = self.form.contributions(rows)
+        scores = told.base + told.values.sum(axis=1)
+        ends = self.calibration.probability(self.form.probability_of(np.append(scores, told.base)))
+        way = scores - told.base
+        with np.errstate(divide="ignore", invalid="ignore"):
+            points = np.where(way == 0.0, 0.0, (ends[:-1] - ends[-1]) / way)
+        return Contributions(float(ends[-1]), told.values * points[:, None])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every number that makes this model, for a file."""
-        return {**self.forest.arrays(), **self.calibration.arrays(), **self.move.arrays()}
+        return {**self.form.arrays(), **self.calibration.arrays(), **self.move.arrays(), **self.reference.arrays()}
 
     def facts(self) -> dict[str, object]:
         """Return what the numbers mean, for the manifest beside the file."""
@@ -81,9 +104,10 @@ def served_from(facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -
         features=tuple(str(feature) for feature in features),
         scale_column=str(facts["scale_column"]),
         coverage=float(str(facts["coverage"])),
-        forest=forest_from(arrays),
+        form=form_from(arrays),
         calibration=calibration_from(str(facts["calibration"]), arrays),
         move=move_from(arrays),
+        reference=reference_from(arrays),
     )
 
 

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -40,14 +40,46 @@ def json_answer(value: Any, tag: str | None = None) -> Response:
 
 def csv_answer(rows: Iterable[dict[str, Any]], columns: Sequence[str], name: str, tag: str | None = None) -> Response:
     """Answer with CSV of these columns, in full precision, as a file called `name`.csv."""
+    body = csv_bytes([columns, *([row.get(column) for column in columns] for row in rows)])
+    return tagged(as_file(Response(body, mimetype="text/csv"), f"{name}.csv"), tag or digest(body))
+
+
+def csv_bytes(lines: Iterable[Sequence[Any]]) -> bytes:
+    """Return lines of values as CSV."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-    body = text.getvalue().encode()
-    answer = Response(body, mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return tagged(answer, tag or digest(body))
+    csv.writer(text, lineterminator="\r\n").writerows([_cell(value) for value in line] for line in lines)
+    return text.getvalue().encode()
+
+
+def csv_stream(pages: Iterable[Sequence[dict[str, Any]]], columns: Sequence[str], name: str) -> Response:
+    """Answer with CSV that is made while it is sent, a page of rows at a time, as a file called `name`.csv."""
+
+    def parts() -> Iterator[bytes]:
+        yield csv_bytes([columns])
+        for rows in pages:
+            yield csv_bytes([row.get(column) for column in columns] for row in rows)
+
+    return as_file(Response(parts(), mimetype="text/csv"), f"{name}.csv")
+
+
+def json_stream(pages: Iterable[Sequence[dict[str, Any]]], columns: Sequence[str], name: str) -> Response:
+    """Answer with a list in JSON that is made while it is sent, as a file called `name`.json."""
+
+    def parts() -> Iterator[bytes]:
+        start = b'{"items":['
+        for rows in pages:
+            for row in rows:
+                yield start + json_bytes({column: row.get(column) for column in columns})
+                start = b",\n"
+        yield (start if start.startswith(b"{") else b"") + b'],"next_cursor":null}'
+
+    return as_file(Response(parts(), mimetype="application/json"), f"{name}.json")
+
+
+def as_file(answer: Response, name: str) -> Response:
+    """Return the answer, to be kept by a browser as a file of this name."""
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 def tagged(answer: Response, tag: str) -> Response:

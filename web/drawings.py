@@ -77,7 +77,7 @@ def whisker_limit(ranges: Sequence[tuple[float, float]]) -> float:
     sizes = sorted(max(abs(low), abs(high)) for low, high in ranges)
     if not sizes:
         return 100.0
-    return _round_up(max(sizes[int(0.9 * (len(sizes) - 1))], 10.0))
+    return round_up(max(sizes[int(0.9 * (len(sizes) - 1))], 10.0))
 
 
 def candle_drawing(
@@ -147,7 +147,7 @@ def _cone(
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return four to eight round prices between low and high."""
-    step = _round_up((high - low) / 8)
+    step = round_up((high - low) / 8)
     first = int(low // step) + 1
     return [tick * step for tick in range(first, int(high // step) + 1)]
 
@@ -159,7 +159,7 @@ def _round_times(opens: np.ndarray) -> np.ndarray:
     return np.flatnonzero(opens % every_ms == 0)
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """Return the next of 1, 2, 2.5, 5, 10 times a power of ten."""
     if value <= 0:
         return 1.0

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from config import CHECKOUT
 from data.champion_store import PERSON, ChampionStore, Change
 from data.drift_store import DRIFT_LIMIT
 from data.model_skill import Week, weekly_scores
@@ -18,7 +17,6 @@ from web.stores import Stores
 
 CHANGES = 12
 WEEKS = 8
-LEAK_TESTS = CHECKOUT / "backtesting" / "leaks.py"
 _ROLE_WORDS = {"champion": "Champion", "challenger": "Challenger", "predecessor": "Before", "retired": "Retired"}
 _LEAK_KEYS = frozenset({"test", "horizon", "n", "verdict", "sentence"})
 
@@ -77,7 +75,6 @@ class ModelsSheet:
     leaks: list[dict[str, Any]]
     leak_job: Training | None
     leak_failure: str | None
-    has_leak_tests: bool
 
 
 def make_models(stores: Stores, horizon: str) -> ModelsSheet:
@@ -91,6 +88,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
     no_weeks: list[Week] = []
     is_alive = beat.is_alive(stores.mono_s())
     training = beat.training if is_alive else None
+    leaks, is_done = _leaks(stores, beat)
     return ModelsSheet(
         horizon=horizon,
         horizons=beat.horizons,
@@ -104,10 +102,9 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         waiting=stores.mailbox.waiting(),
         weeks=stores.ask(lambda engine, interval: weekly_scores(engine, interval, horizon, WEEKS), no_weeks),
         min_resampled=MIN_RESAMPLED,
-        leaks=_leaks(stores, beat),
+        leaks=leaks,
         leak_job=beat.models.leaks if is_alive else None,
-        leak_failure=beat.models.leaks_failure,
-        has_leak_tests=LEAK_TESTS.is_file(),
+        leak_failure=None if is_done else beat.models.leaks_failure,
     )
 
 
@@ -164,11 +161,11 @@ def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | Non
     return newest if newest is not None and newest.made_by == PERSON and is_there else None
 
 
-def _leaks(stores: Stores, beat: Heartbeat) -> list[dict[str, Any]]:
-    """Return the newest results of the leak tests; nothing where they have not run."""
+def _leaks(stores: Stores, beat: Heartbeat) -> tuple[list[dict[str, Any]], bool]:
+    """Return the newest results of the leak tests, and whether that run came to its end; nothing where none was."""
     try:
         found = json.loads((stores.instance_dir / f"{beat.venue}.leaks.json").read_bytes())
-    except (OSError, ValueError):
-        return []
-    results = found.get("results", []) if isinstance(found, dict) else found
-    return [one for one in results if isinstance(one, dict) and set(one) >= _LEAK_KEYS]
+        results = [one for one in found["results"] if set(one) >= _LEAK_KEYS]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], False
+    return results, found.get("state") == "done"

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from data.ledger_rows import FIELDS
+from data.regimes import REGIMES
 
 _TEXTS = (
     "id",
@@ -49,8 +50,34 @@ def _field(name: str) -> fields.Field[Any]:
 _prediction = {name: _field(name) for name in FIELDS}
 _inputs = fields.Dict(fields.String(), fields.Float(allow_none=True), metadata={"description": "what the model saw"})
 
+
+class ContributionSchema(Schema):
+    """How far one feature moved a probability."""
+
+    feature = fields.String()
+    name = fields.String(metadata={"description": "the feature in plain words"})
+    value = fields.Float(allow_none=True)
+    contribution = fields.Float(metadata={"description": "of the probability, signed"})
+
+
+class CaseSchema(Schema):
+    """One past case the model has learnt from, and what became of it."""
+
+    symbol = fields.String()
+    candle_open_time = fields.DateTime()
+    return_bps = fields.Float(metadata={"description": "over the horizon that followed"})
+
+
+_explained: dict[str, fields.Field[Any]] = {
+    "base_probability": fields.Float(allow_none=True, metadata={"description": "what the contributions start from"}),
+    "contributions": fields.List(fields.Nested(ContributionSchema), metadata={"description": "the largest, live rows"}),
+    "other_contributions": fields.Float(allow_none=True, metadata={"description": "all other features together"}),
+    "strangeness": fields.Float(allow_none=True, metadata={"description": "beyond 1: out of distribution"}),
+    "nearest_cases": fields.List(fields.Nested(CaseSchema), metadata={"description": "most similar first"}),
+}
+
 PredictionSchema = Schema.from_dict(_prediction, name="PredictionSchema")
-LedgerRowSchema = Schema.from_dict({**_prediction, "inputs": _inputs}, name="LedgerRowSchema")
+LedgerRowSchema = Schema.from_dict({**_prediction, "inputs": _inputs, **_explained}, name="LedgerRowSchema")
 
 
 class CandleSchema(Schema):
@@ -112,7 +139,9 @@ class SkillSchema(Schema):
     horizon = fields.String()
     origin = fields.String()
     market = fields.String()
-    model = fields.String(metadata={"description": "only where the rows were chosen by it"})
+    model = fields.String(metadata={"description": "only where the rows were chosen or told apart by it"})
+    week = fields.String(metadata={"description": "only by=week: the ISO week, UTC, such as 2025-W47"})
+    regime = fields.String(metadata={"description": f"only by=regime: {', '.join(REGIMES)}"})
     n = fields.Integer()
     n_independent = fields.Integer(metadata={"description": "horizons that do not overlap"})
     base_rate = fields.Float(allow_none=True)
@@ -125,8 +154,13 @@ class SkillSchema(Schema):
     brier_skill_low = fields.Float(allow_none=True)
     brier_skill_high = fields.Float(allow_none=True)
     log_loss = fields.Float(allow_none=True)
+    log_loss_base = fields.Float(allow_none=True)
+    log_loss_skill = fields.Float(allow_none=True)
+    log_loss_skill_low = fields.Float(allow_none=True)
+    log_loss_skill_high = fields.Float(allow_none=True)
     coverage_claimed = fields.Float(allow_none=True)
     coverage_kept = fields.Float(allow_none=True)
+    n_intervals = fields.Integer(metadata={"description": "rows with an interval"})
     net_bps_per_prediction = fields.Float(allow_none=True)
     n_calls = fields.Integer(metadata={"description": "rows that said up or down"})
     verdict = fields.String()
@@ -157,6 +191,12 @@ class ModelSchema(Schema):
     features = fields.List(fields.String())
     training = fields.Dict()
     metrics = fields.Dict(metadata={"description": "walk-forward figures of each family"})
+    cost = fields.Dict(
+        allow_none=True, metadata={"description": "walk-forward figures of foretelling whether a move exceeds its cost"}
+    )
+    choices = fields.Dict(
+        metadata={"description": "columns it does not look at, and the trials of cheaper ways on later rows"}
+    )
     role = fields.String(metadata={"description": "champion, challenger, predecessor or retired"})
     since = fields.DateTime(allow_none=True, metadata={"description": "market time at which it got its role"})
     expires_at = fields.DateTime(metadata={"description": "from then on its rows abstain"})

@@ -3,8 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -13,15 +12,12 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
-from data.candle_store import CandleStore
-from data.database import open_database
-from data.gap_store import GapStore
+from data.foreign_store import ORIGIN, is_foreign
 from data.ledger_rows import Row
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
-from data.prediction_store import NO_CHAIN, PredictionStore
+from data.prediction_store import NO_CHAIN
 from data.segments import sealed_bytes
-from data.skill_store import SkillStore
 from market.errors import SourceUnavailable
 from market.intervals import interval_ms
 from utils.data_cache import DataCache
@@ -29,23 +25,14 @@ from utils.mailbox import LETTERS_FOLDER, Mailbox
 from utils.times import iso_utc
 from web.heartbeat import Heartbeat, HeartbeatFile, SymbolState
 from web.longer_candles import LongerCandles, no_candles
+from web.venue import Venue, open_venue
 
 T = TypeVar("T")
 HEARTBEAT_NAME = "engine.json"
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Venue:
-    """The stores of one market's database."""
-
-    engine: Engine
-    candles: CandleStore
-    predictions: PredictionStore
-    skills: SkillStore
-    gaps: GapStore
+RECORD_AGE_SECONDS = 60.0
 
 
 class Stores:
@@ -62,8 +49,9 @@ class Stores:
         self._models = ModelStore(saved_models_dir, instance_dir / KEY_FILE)
         self._monotonic = monotonic
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
-        self._venues: dict[tuple[str, ...], _Venue] = {}
+        self._venues: dict[tuple[str, ...], Venue] = {}
         self._skills = DataCache(SKILL_AGE_SECONDS, _MAX_SKILLS)
+        self._records = DataCache(RECORD_AGE_SECONDS, _MAX_SKILLS)
         self._closes: dict[str, tuple[int | None, list[float]]] = {}
         self._closes_key: tuple[Any, ...] = ()
         self._lock = Lock()
@@ -159,13 +147,23 @@ class Stores:
         return self._read(lambda venue: venue.predictions.latest(symbol, horizon), [])
 
     def ledger(self, **wanted: Any) -> tuple[list[Row], str | None]:
-        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`)."""
+        """Return ledger rows, newest first, and the cursor of the page after them (`PredictionStore.ledger`).
+
+        Imported signals are asked for by their origin or model, and are in no other list.
+        """
         nothing: tuple[list[Row], str | None] = ([], None)
+        if is_foreign(wanted):
+            return self._read(lambda venue: venue.foreign.ledger(**wanted), nothing)
         return self._read(lambda venue: venue.predictions.ledger(**wanted), nothing)
 
     def row(self, id_: str) -> Row | None:
-        """Return one ledger row with its inputs."""
-        return self._read(lambda venue: venue.predictions.row(id_), None)
+        """Return one ledger row with its inputs and what explains it, or one imported signal."""
+
+        def load(venue: Venue) -> Row | None:
+            row = venue.predictions.row(id_)
+            return venue.foreign.row(id_) if row is None else {**row, **venue.explanations.of(row)}
+
+        return self._read(load, None)
 
     def chain(self) -> dict[str, Any]:
         """Return the newest link of the chain over the ledger's rows: how many there are, and its hash."""
@@ -180,15 +178,19 @@ class Stores:
         return self._read(lambda venue: venue.predictions.last_scored(limit, symbol, horizon), [])
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
-        """Return scores (`SkillStore.skill`) as the ledger stands now."""
+        """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
+        if is_foreign(wanted):
+            wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
         return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        beat = self.heartbeat()
-        key = ("recent", beat.venue, beat.interval, *sorted(wanted.items()))
-        return self._skills.get_or_compute(key, lambda: self.skill(**wanted))
+        return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+
+    def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
+        return self._records.get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
 
     # candles
 
@@ -205,7 +207,7 @@ class Stores:
             return self._read(lambda venue: venue.candles.load(symbol, start_ms, end_ms, limit), no_candles())
         span = LongerCandles(interval_ms(base), interval_ms(interval), limit)
 
-        def load(venue: _Venue) -> np.ndarray:
+        def load(venue: Venue) -> np.ndarray:
             if start_ms is None:
                 return span.newest(venue.candles, symbol, end_ms)
             return span.oldest(venue.candles, symbol, start_ms, end_ms)
@@ -250,7 +252,11 @@ class Stores:
 
     # private
 
-    def _read(self, question: Callable[[_Venue], T], empty: T) -> T:
+    def _market_key(self, name: str, wanted: Mapping[str, str | None]) -> tuple[Any, ...]:
+        beat = self.heartbeat()
+        return (name, beat.venue, beat.interval, *sorted(wanted.items()))
+
+    def _read(self, question: Callable[[Venue], T], empty: T) -> T:
         """Return the answer of the current market's database, or `empty` while the engine has not made it."""
         venue = self._venue()
         if venue is None:
@@ -262,21 +268,14 @@ class Stores:
         except DatabaseError as error:
             raise SourceUnavailable(f"the database cannot be read now: {error.orig}") from error
 
-    def _venue(self) -> _Venue | None:
+    def _venue(self) -> Venue | None:
         beat = self.heartbeat()
         if beat.venue is None or beat.market is None or not _VENUE.fullmatch(beat.venue):
             return None
         key = (beat.venue, beat.market, beat.interval)
         with self._lock:
             if key not in self._venues:
-                engine = open_database(self.instance_dir / f"{beat.venue}.db", is_read_only=True)
-                self._venues[key] = _Venue(
-                    engine,
-                    CandleStore(engine, beat.interval),
-                    PredictionStore(engine, beat.market, beat.interval),
-                    SkillStore(engine, beat.market, beat.interval),
-                    GapStore(engine, beat.interval),
-                )
+                self._venues[key] = open_venue(self.instance_dir / f"{beat.venue}.db", beat.market, beat.interval)
             return self._venues[key]
 
 

@@ -12,6 +12,7 @@ from utils.times import parse_utc
 from web.board_table import CONTROLS, range_of, silence
 from web.drawings import CandleDrawing, Whisker, candle_drawing, whisker_limit
 from web.heartbeat import Heartbeat, SymbolState
+from web.reasons import Reasons, reasons_of
 from web.situation import Situation, situation
 from web.skills import Skill, chosen_origin, skill_of
 from web.stores import Stores
@@ -33,6 +34,7 @@ class Forecast:
     expected_price: float | None
     high_price: float | None
     costs: list[tuple[str, float]]  # what is taken off the expected move, in bps; adds up to the row's cost
+    reasons: Reasons | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ def make_sheet(
     skills = _skills(stores, entry.symbol)
     ladder = [_rung(name, *calls[name], limit, skills.get(name)) for name in beat.horizons]
     call, reason = calls.get(horizon, (None, None))
-    forecast = None if call is None else _forecast(call, fees)
+    told = None if call is None else stores.row(call["id"])
+    forecast = None if call is None else _forecast(call, fees, None if told is None else reasons_of(told))
     scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
     called = [row for row in scored if row["net_bps"] is not None]
     counted = "live" if any(row["origin"] == "live" for row in called) else "replayed"
@@ -150,7 +153,7 @@ def _rung(horizon: str, call: Row | None, reason: str | None, limit: float, skil
     )
 
 
-def _forecast(row: Row, fees: tuple[float, float]) -> Forecast:
+def _forecast(row: Row, fees: tuple[float, float], reasons: Reasons | None) -> Forecast:
     fee, slippage = fees
     is_as_set = abs(2 * (fee + slippage) - row["cost_bps"]) < 1e-9
     parts = [(f"Fee, 2 × {fee:g}", 2 * fee), (f"Slippage, 2 × {slippage:g}", 2 * slippage)]
@@ -162,6 +165,7 @@ def _forecast(row: Row, fees: tuple[float, float]) -> Forecast:
         _price(row, "expected_return_bps"),
         _price(row, "high_bps"),
         parts if is_as_set else [("Costs as set when it was made", row["cost_bps"])],
+        reasons,
     )
 
 

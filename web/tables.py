@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 
 from market.errors import ConfigError
 from market.intervals import duration_ms
-from web.answers import csv_answer, is_known, json_answer, not_modified
+from web.answers import as_file, csv_answer, is_known, json_answer, not_modified
 from web.arguments import Arguments
 from web.described import ApiBlueprint, route
 from web.problems import ProblemError, refuse_argument
@@ -35,7 +35,7 @@ def table(
     item: type[Schema],
     version: Callable[[], str] | None = None,
 ) -> Callable[[Callable[..., Page]], Callable[..., Response]]:
-    """Return a decorator that serves a reader's `Page` at `path` and, as CSV, at `path`.csv.
+    """Return a decorator that serves a reader's `Page` at `path` and, as files, at `path`.csv and `path`.json.
 
     The reader gets the checked arguments as one dict, then the parts of the path. `item` names the columns.
     `version` tells when the answer changes, without reading it; by default the content itself tells.
@@ -62,12 +62,17 @@ def table(
         def as_csv(asked: dict[str, Any], **parts: str) -> Response:
             return answer(asked, parts, is_csv=True)
 
+        @wraps(read)
+        def as_json_file(asked: dict[str, Any], **parts: str) -> Response:
+            return as_file(answer(asked, parts, is_csv=False), f"{read.__name__}.json")
+
         listing = Schema.from_dict(
             {"items": fields.List(fields.Nested(item)), "next_cursor": fields.String(allow_none=True)},
             name=f"{read.__name__.title()}ListSchema",
         )
         route(blueprint, path, arguments, listing, name=read.__name__)(as_json)
         route(blueprint, f"{path}.csv", arguments, media_type="text/csv", name=f"{read.__name__}_csv")(as_csv)
+        route(blueprint, f"{path}.json", arguments, listing, name=f"{read.__name__}_json")(as_json_file)
         return as_json
 
     return decorate

@@ -1,11 +1,12 @@
 """A small Binance-like server whose every answer and frame a test decides: real HTTP, real WebSocket, loopback only."""
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections import defaultdict, deque
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from market.candles import Candle
 from market.intervals import interval_ms
@@ -212,15 +213,17 @@ class LoopbackExchange:
                 self.said.append(message.data)
                 self.changed.notify_all()
             if message.type is WSMsgType.TEXT:
-                await socket.send_str(json.dumps({"result": None, "id": json.loads(message.data)["id"]}))
+                with contextlib.suppress(ClientConnectionResetError):
+                    await socket.send_str(json.dumps({"result": None, "id": json.loads(message.data)["id"]}))
         with self.changed:
             self.changed.notify_all()
         return socket
 
     async def _send(self, frames):
         for socket in self.open_sockets():
-            for frame in frames:
-                await socket.send_str(frame)
+            with contextlib.suppress(ClientConnectionResetError):  # the other side has just closed it
+                for frame in frames:
+                    await socket.send_str(frame)
 
     async def _send_fragments(self, parts):
         for socket in self.open_sockets():

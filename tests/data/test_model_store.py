@@ -28,7 +28,7 @@ SPAN = (0, 450_000_000)
 @pytest.fixture(scope="module")
 def trained():
     market = synthetic_panel(symbols=3, candles=1_500, seed=1)
-    return train_horizon(market, "5m", "1h", 12, TrainingSettings(replay_candles=300, folds=1))
+    return train_horizon(market, "5m", "1h", 12, TrainingSettings(replay_candles=300, folds=1, cost_bps=24.0))
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,18 @@ def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
+def test_a_card_tells_how_the_model_was_made(folder, trained):
+    (card,) = ModelStore(folder).cards(VENUE)
+
+    choices = card["choices"]
+    assert set(choices) == {"dropped", "fewer_columns", "newer_leaves", "sizes", "trees"}
+    assert choices["dropped"] == list(trained.choices.dropped)
+    assert set(choices["fewer_columns"]) == {"n", "log_loss", "usual_log_loss", "excess", "error", "is_used"}
+    assert [set(size) for size in choices["sizes"]] == [{"trees", "log_loss"}] * len(trained.choices.sizes)
+    assert card["cost"]["cost_bps"] == 24.0
+    assert card["features"] == list(COLUMNS)
+
+
 def test_other_venues_intervals_horizons_and_features_are_not_mixed(folder):
     store = store_in(folder)
 
@@ -275,7 +287,7 @@ def test_a_large_model_is_mapped_not_copied(folder, trained, monkeypatch):
 
     model = store_in(folder).load(trained.model.id)
 
-    assert not model.forest.nodes.flags.owndata
+    assert not model.form.nodes.flags.owndata
     assert model.predict(np.array([trained.check_row])).probability_up[0] == trained.check_probability
 
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import event
 
 from data.candle_store import CandleStore
 from data.database import open_database
@@ -399,3 +400,23 @@ def test_what_is_published_is_what_the_ledger_will_say(store):
     rows, _ = store.ledger(limit=10)
 
     assert [list(row.items()) for row in published.rows] == [list(row.items()) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "predictions_newest"),
+        ({"origin": "replayed"}, "predictions_replayed"),
+        ({"symbol": "A"}, "predictions_key"),
+    ],
+)
+def test_a_page_of_the_ledger_is_found_by_an_index(engine, store, wanted, index):
+    asked = []
+    event.listen(engine, "before_cursor_execute", lambda _, __, sql, parameters, *___: asked.append((sql, parameters)))
+
+    store.ledger(limit=20, **wanted)
+
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1][0]}", asked[-1][1]).all()
+    assert index in plan[0].detail
+    assert not any("TEMP B-TREE FOR ORDER BY" in step.detail for step in plan)

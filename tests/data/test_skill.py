@@ -17,6 +17,7 @@ def _spans(chance: np.ndarray, ups: np.ndarray, rows_a_span: int) -> np.ndarray:
         "brier": (chance - ups) ** 2,
         "last_sign_brier": np.full(len(ups), 0.25),
         "log_loss": -np.log(np.where(ups, chance, 1 - chance)),
+        "last_sign_log_loss": np.full(len(ups), np.log(2.0)),
         "intervals": np.ones(len(ups)),
         "claimed": np.full(len(ups), 0.8),
         "inside": np.ones(len(ups)),

@@ -5,11 +5,13 @@ import pytest
 
 from data.candle_store import CandleStore
 from data.database import open_database
-from engine.forecaster import Case, FeatureBoard, Horizon, ServedHorizon, Span, prediction_of
-from features.feature_engineering import WARMUP, compute_features
+from engine.forecaster import Case, FeatureBoard, Forecaster, Horizon, Rows, ServedHorizon, Span, prediction_of
+from features.feature_engineering import OWN_COLUMNS, WARMUP, compute_features
 from market.candles import CANDLES, Candle
 from market.intervals import HOUR_MS, MINUTE_MS
 from market.predictions import Origin, Reason, Verdict
+from models.scores import Scores
+from utils.model_utils import BatchPredictor
 
 STEP = 5 * MINUTE_MS
 START = 1_750_000_200_000 // STEP * STEP
@@ -35,6 +37,10 @@ def candle(table, index, symbol="BTCUSDT"):
     return Candle(symbol, *table[index].item())
 
 
+def own(rows):
+    return rows.values[0, : len(OWN_COLUMNS)]
+
+
 @pytest.fixture
 def store(tmp_path):
     engine = open_database(tmp_path / "test.db")
@@ -50,7 +56,7 @@ def test_a_live_step_gives_the_numbers_of_the_whole_history(store):
     rows = board.step([candle(table, -1)])[0]
 
     assert rows.reasons == [None]
-    np.testing.assert_array_equal(rows.values[0], compute_features(table)[-1])
+    np.testing.assert_allclose(own(rows), compute_features(table, STEP)[-1], rtol=1e-9, atol=1e-9)
 
 
 def test_a_candle_seen_before_moves_nothing(store):
@@ -101,7 +107,7 @@ def test_a_missing_candle_that_was_kept_meanwhile_is_no_gap(store):
     rows = board.step([candle(table, -1)])[0]
 
     assert rows.reasons == [None]
-    np.testing.assert_allclose(rows.values[0], compute_features(table)[-1], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(own(rows), compute_features(table, STEP)[-1], rtol=1e-9, atol=1e-9)
 
 
 def test_candles_of_one_close_are_one_group(store):
@@ -116,18 +122,20 @@ def test_candles_of_one_close_are_one_group(store):
 
 
 @pytest.mark.parametrize(
-    ("expected", "expires", "verdict", "reason"),
+    ("expected", "strangeness", "expires", "verdict", "reason"),
     [
-        (30.0, HOUR_MS, Verdict.UP, None),
-        (-30.0, HOUR_MS, Verdict.DOWN, None),
-        (24.0, HOUR_MS, Verdict.ABSTAIN, Reason.COST),
-        (30.0, 0, Verdict.ABSTAIN, Reason.MODEL_EXPIRED),
+        (30.0, 1.0, HOUR_MS, Verdict.UP, None),
+        (-30.0, 0.5, HOUR_MS, Verdict.DOWN, None),
+        (24.0, 0.5, HOUR_MS, Verdict.ABSTAIN, Reason.COST),
+        (30.0, 1.01, HOUR_MS, Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION),
+        (24.0, np.inf, HOUR_MS, Verdict.ABSTAIN, Reason.OUT_OF_DISTRIBUTION),
+        (30.0, 9.0, 0, Verdict.ABSTAIN, Reason.MODEL_EXPIRED),
     ],
 )
-def test_the_verdict_is_what_the_move_leaves_after_costs(expected, expires, verdict, reason):
+def test_the_verdict_is_what_the_move_leaves_after_costs(expected, strangeness, expires, verdict, reason):
     served = ServedHorizon("m-1", 0.8, START + expires)
 
-    row = prediction_of(CASE, (0.6, expected, -90.0, 150.0), served, None)
+    row = prediction_of(CASE, (0.6, expected, -90.0, 150.0, strangeness), served, None)
 
     assert (row.verdict, row.reason) == (verdict, reason)
     assert row.probability_up == 0.6
@@ -140,3 +148,25 @@ def test_without_figures_nothing_is_filled_in():
 
     assert (row.verdict, row.reason) == (Verdict.ABSTAIN, Reason.MODEL_MISSING)
     assert (row.probability_up, row.edge_bps, row.coverage, row.model) == (None, None, None, None)
+
+
+class Even:
+    """A model that says one half, and a range of 100 basis points to both sides."""
+
+    def predict(self, rows, block_rows):
+        level = np.full(len(rows), 0.5)
+        return Scores(level, level * 0.0, level * 0.0 - 100.0, level * 0.0 + 100.0, level)
+
+
+def test_a_range_is_as_wide_as_its_own_symbol_asks_for():
+    horizons = [Horizon("1h", HOUR_MS), Horizon("4h", 4 * HOUR_MS)]
+    forecaster = Forecaster(BatchPredictor(lambda name: Even(), 32), "5m", horizons, 24.0)
+    forecaster.served = {name: ServedHorizon("m-1", 0.8, START + 8 * HOUR_MS) for name in ("1h", "4h")}
+    forecaster.log_widths = {("ETHUSDT", "1h"): np.log(2.0)}
+    table = walk(1)
+    rows = Rows([candle(table, 0), candle(table, 0, "ETHUSDT")], np.zeros((2, 3)), [None, None])
+
+    made = forecaster.predict(rows, STEP)
+
+    assert [round(row.high_bps, 9) for row in made] == [100.0, 200.0, 100.0, 100.0]
+    assert [round(row.low_bps, 9) for row in made] == [-100.0, -200.0, -100.0, -100.0]

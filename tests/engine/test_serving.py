@@ -161,6 +161,20 @@ def test_when_no_file_is_sound_a_training_begins_and_the_model_in_memory_serves_
     assert bench.serving.served["1h"].model == model
 
 
+def test_the_leak_tests_are_started_once_and_followed(bench):
+    bench.save()
+    bench.serving.refresh(bench.now_ms)
+    for _ in range(2):
+        bench.mailbox.put({"order": "leaks"})
+
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.described()["leaks"] is not None
+    with bench.database.connect() as connection:
+        texts = connection.exec_driver_sql("SELECT text FROM model_changes WHERE kind = 'not done'").scalars().all()
+    assert texts == ["the leak tests run already, or failed a moment ago"]
+
+
 def test_after_an_upgrade_of_the_features_an_old_champion_does_not_serve_and_a_new_one_does_at_once(bench):
     bench.save()
     bench.serving.refresh(bench.now_ms)

@@ -44,20 +44,20 @@ def tiny(count=3_000, seed=3):
     return walk(count, price=1e-5, seed=seed)
 
 
-def flat(count=1_000):
+def flat(count=1_500):
     """Return a price that never moves, and volume that does."""
     price = np.full(count, 100.1)
     return as_table(price, price, price, price, np.random.default_rng(4).lognormal(0, 1, count))
 
 
-def untraded(count=1_500, seed=5):
+def untraded(count=2_000, seed=5):
     """Return a walk whose volume stops after a while."""
     table = walk(count, seed=seed)
     table["volume"][700:] = 0.0
     return table
 
 
-def halted(count=1_500, seed=6):
+def halted(count=2_000, seed=6):
     """Return a walk that freezes for a hundred candles, without volume, and goes on."""
     table = walk(count, seed=seed)
     for name in ("open", "high", "low", "close"):
@@ -66,13 +66,18 @@ def halted(count=1_500, seed=6):
     return table
 
 
-def jumping(count=1_500, seed=7):
+def jumping(count=2_000, seed=7):
     """Return quiet BTC with one candle at a tenth of the price and one with a million times the volume."""
     table = quiet(count, seed)
     for name in ("low", "close"):
         table[name][600] = 1e4
     table["volume"][900] = 1e6
     return table
+
+
+def numbers_of(candles):
+    """Return how many minutes lie between 1970 and each candle."""
+    return candles["open_ms"] // MINUTE_MS
 
 
 KINDS = {kind.__name__: kind for kind in (walk, quiet, tiny, flat, untraded, halted, jumping)}

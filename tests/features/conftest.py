@@ -4,6 +4,7 @@ import pytest
 
 from features import indicators, kernels
 from features.feature_engineering import candle_values
+from tests.features.candle_kinds import numbers_of
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def lines_of(every_line):
     """Return a function: candles -> line -> its numbers."""
 
     def compute(candles):
-        rows = every_line.run_history(candle_values(candles))
+        rows = every_line.run_history(numbers_of(candles), candle_values(candles))
         return dict(zip(every_line.columns, rows.T, strict=True))
 
     return compute

@@ -3,7 +3,7 @@ import pytest
 
 from features import indicators
 from features.feature_engineering import candle_values
-from tests.features.candle_kinds import KINDS, walk
+from tests.features.candle_kinds import KINDS, numbers_of, walk
 
 NAMES = list(indicators.registry)
 OPEN_ENDED = {"obv"}  # a running sum by definition; features use `volume_balance`, which rolls
@@ -47,13 +47,13 @@ def test_does_not_look_ahead(name, lines_of):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_history_and_a_new_candle_give_the_same_bits(name, every_line, lines_of):
-    values = candle_values(walk(300))
+    numbers, values = numbers_of(walk(300)), candle_values(walk(300))
     states, rows = np.zeros((3, every_line.state_size)), np.empty((3, len(every_line.columns)))
     order = np.array([2, 0, 1])
 
     stepped = []
-    for candle in values:
-        every_line.run(states, order, np.tile(candle, (3, 1)), rows)
+    for number, candle in zip(numbers, values, strict=True):
+        every_line.run(states, order, np.full(3, number), np.tile(candle, (3, 1)), rows)
         stepped.append(rows[1].copy())
 
     columns = [every_line.columns.index(line) for line in lines(name)]

@@ -10,7 +10,7 @@ import pytest
 from features import kernels
 from features.feature_engineering import candle_values
 from tests.conftest import CHECKOUT
-from tests.features.candle_kinds import walk
+from tests.features.candle_kinds import numbers_of, walk
 
 PLUG_IN = '''"""Relative strength index after Wilder: recent gains against recent losses, 0 to 100."""
 
@@ -44,7 +44,7 @@ import numpy as np
 from features import kernels
 kernel = kernels.load("pair", {"rsi": "rsi", "own": "gain_share"})
 candles = np.abs(np.random.default_rng(1).normal(10, 1, (200, 5)))
-rows = kernel.run_history(candles)
+rows = kernel.run_history(np.arange(200), candles)
 print(kernel.is_from_disk, np.nanmax(np.abs(rows[:, 0] - rows[:, 1])) < 1e-9, np.isnan(rows[:, 1]).sum())
 """
 
@@ -99,7 +99,7 @@ def test_a_checkout_that_cannot_be_written_uses_a_private_folder(tmp_path, monke
     folder = tmp_path / f"candela-kernels-{os.getuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len(list(folder.glob("fallback_*.py"))) == 1
-    assert kernel.run_history(candle_values(walk(10))).shape == (10, 1)
+    assert kernel.run_history(numbers_of(walk(10)), candle_values(walk(10))).shape == (10, 1)
     kernels._private_folder.cache_clear()
 
 
@@ -124,7 +124,7 @@ def test_formulas_take_lines_candles_and_shared_formulas(tmp_path):
     kernel = kernels.load("formulas", columns, {"span": "high - low"}, folder=tmp_path)
     candles = candle_values(walk(50))
 
-    rows = kernel.run_history(candles)
+    rows = kernel.run_history(numbers_of(walk(50)), candles)
 
     _, high, low, close, _ = candles.T
     np.testing.assert_allclose(rows[:, 0], (close - low) / (high - low), rtol=1e-14)

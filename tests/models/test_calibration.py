@@ -122,3 +122,15 @@ def test_no_score_gives_no_probability():
 def test_refuses_a_table_that_is_not_one(table):
     with pytest.raises(ModelError, match="calibration table"):
         calibration_from(PLATT, {} if table is None else {"calibration": table})
+
+
+def test_scores_of_a_few_values_only_are_calibrated_too():
+    # The mean of many equal numbers is not that number to the last bit, so steps seemed to fall.
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        scores = random.random(3)[random.integers(0, 3, 2_000)].round(3)
+        up = random.random(2_000) < scores
+
+        probability = calibrate(scores, up, TIMES[:2_000], BLOCK).probability(np.linspace(0.0, 1.0, 50))
+
+        assert (np.diff(probability) >= 0.0).all()

@@ -36,6 +36,22 @@ def test_a_logit_forest_goes_through_the_logistic_function():
     assert forest.probability(np.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]])).tolist() == [0.0, 1.0]
 
 
+def test_a_split_hands_its_feature_the_change_of_the_mean():
+    told = small_forest().contributions(np.array([[9.0, -1.0, 9.0], [9.0, 0.5, 9.0]]))
+
+    assert told.base == 0.5
+    assert told.values.tolist() == [[0.0, -0.25, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_a_tree_that_is_one_leaf_moves_nothing():
+    leaf = Tree(np.array([-1]), np.array([-1]), np.array([-2]), np.array([-2.0]), np.array([0.625]))
+
+    told = forest_of([leaf, stump(0.0)], FEATURES, 0.5, 0.0, is_logit=False).contributions(np.zeros((1, FEATURES)))
+
+    assert told.base == 0.5625
+    assert told.values.tolist() == [[0.0, -0.125, 0.0]]
+
+
 def test_rounds_thresholds_down_so_that_every_float32_goes_the_same_way():
     random = np.random.default_rng(1)
     thresholds = random.normal(size=5_000) * 10.0 ** random.integers(-30, 30, 5_000)
@@ -81,13 +97,13 @@ def test_refuses_nodes_that_lead_astray(node, word, value, reason):
     nodes[node, word] = value
 
     with pytest.raises(ModelError, match=reason):
-        Forest(nodes, np.array([0, 3, 6]), FEATURES, 1.0, 0.0, is_logit=False)
+        Forest(nodes, np.array([0, 3, 6]), small_forest().means, FEATURES, 1.0, 0.0, is_logit=False)
 
 
 @pytest.mark.parametrize("starts", [[0, 3], [0, 6, 3], [1, 3, 6], [0, 0, 6], [0, -3, 6], [0, 9, 6], [0, 2**40, 6]])
 def test_refuses_trees_that_do_not_follow_each_other(starts):
     with pytest.raises(ModelError, match=r"trees do not follow|child lies outside"):
-        Forest(small_forest().nodes, np.array(starts), FEATURES, 1.0, 0.0, is_logit=False)
+        Forest(small_forest().nodes, np.array(starts), small_forest().means, FEATURES, 1.0, 0.0, is_logit=False)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +113,9 @@ def test_refuses_trees_that_do_not_follow_each_other(starts):
         {"nodes": np.zeros(12, np.uint32)},
         {"starts": np.array([0.0, 6.0])},
         {"starts": np.array([0])},
+        {"means": np.zeros(2)},
+        {"means": np.zeros(3, np.float32)},
+        {"means": np.array([0.5, np.nan], np.float32)},
         {"forest": np.array([3.0, np.nan, 0.0, 0.0])},
         {"forest": np.array([3.0, 1.0])},
         {"forest": np.array([0.0, 1.0, 0.0, 0.0])},
@@ -140,4 +159,4 @@ def test_no_rows_give_no_probabilities():
 
 
 def test_tells_how_long_each_kernel_took():
-    assert set(compile_kernels()) == {"forest_check", "forest_walk"}
+    assert set(compile_kernels()) == {"forest_check", "forest_walk", "forest_reasons"}

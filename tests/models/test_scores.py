@@ -6,7 +6,7 @@ from models.scores import Scores, calibration_error, record_of
 
 def scores(probability):
     probability = np.array(probability)
-    return Scores(probability, 0.0 * probability, -10.0 + 0.0 * probability, 10.0 + 0.0 * probability)
+    return Scores(probability, 0.0 * probability, *(bps + 0.0 * probability for bps in (-10.0, 10.0, 0.5)))
 
 
 def test_scores_what_is_known():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from market.errors import ModelError
-from models.fitting import balanced
+from models.job import balanced
 from models.panel import Sample, outcomes_of
 from models.scores import Scores, record_of
 from models.training import TrainingSettings, train_horizon
@@ -141,16 +141,29 @@ def test_tells_how_far_it_is(market):
         market, "5m", "1h", HORIZON, replace(SETTINGS, max_rows=2_000), lambda done, total: told.append((done, total))
     )
 
-    assert told == [(0, 6), (2, 6), (4, 6), (6, 6)]
+    assert told == [(0, 12), (4, 12), (8, 12), (12, 12)]
 
 
 def test_training_rows_rise_as_often_as_they_fall_in_every_block():
     times = np.arange(24_000) // 1_000
     up = np.random.default_rng(1).random(24_000) < np.where(times % 4 < 2, 0.9, 0.2)
-    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times)
+    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times, np.zeros_like(times))
 
     chosen = balanced(rows, block_candles=2)
 
     shares = np.bincount(times[chosen] // 2, up[chosen]) / np.bincount(times[chosen] // 2)
     assert np.abs(shares - 0.5).max() < 0.06
     assert abs(len(chosen) - len(up)) < 0.05 * len(up)
+
+
+def test_with_a_half_life_older_rows_are_chosen_less_often():
+    times = np.arange(24_000)
+    up = np.random.default_rng(2).random(24_000) < 0.5
+    rows = Sample(np.zeros((24_000, 1), np.float32), up, np.zeros(24_000), times, np.zeros_like(times))
+
+    chosen = balanced(rows, block_candles=100, half_life_candles=8_000)
+
+    counts = np.bincount(times[chosen] // 8_000)
+    assert counts[0] / counts[1] == pytest.approx(0.5, abs=0.03)
+    assert counts[1] / counts[2] == pytest.approx(0.5, abs=0.03)
+    assert abs(len(chosen) - len(up)) < 0.02 * len(up)

@@ -9,7 +9,7 @@ import talib
 
 from features import kernels
 from features.feature_engineering import candle_values
-from tests.features.candle_kinds import quiet, walk
+from tests.features.candle_kinds import numbers_of, quiet, walk
 from tests.features.talib_oracle import distances
 
 LINES = (
@@ -27,10 +27,11 @@ def indicators_batch():
     kernel, market = _kernel(), _market()
     columns = [np.ascontiguousarray(values.T) for values in market]
     rows, indexes = np.empty((CANDLES, len(LINES))), np.zeros(CANDLES, dtype=np.int64)
+    numbers = np.arange(CANDLES)
 
     def ours():
         for values in market:
-            kernel.run(np.zeros((1, kernel.state_size)), indexes, values, rows)
+            kernel.run(np.zeros((1, kernel.state_size)), indexes, numbers, values, rows)
 
     def anchor():
         for symbol in columns:
@@ -54,7 +55,7 @@ def indicators_step():
     states, rows = np.zeros((SYMBOLS, kernel.state_size)), np.empty((SYMBOLS, len(LINES)))
     warm, indexes = np.empty((CANDLES - STEPS, len(LINES))), np.arange(SYMBOLS)
     for index, values in enumerate(market):
-        kernel.run(states, np.full(len(warm), index), values[: len(warm)], warm)
+        kernel.run(states, np.full(len(warm), index), np.arange(len(warm)), values[: len(warm)], warm)
     tails = [np.ascontiguousarray(values[-TAIL:].T) for values in market]
 
     def anchor():
@@ -64,8 +65,9 @@ def indicators_step():
     spent = []
     for t in range(len(warm), CANDLES):
         candles = np.ascontiguousarray(market[:, t])
+        numbers = np.full(SYMBOLS, t)
         started = time.perf_counter()
-        kernel.run(states, indexes, candles, rows)
+        kernel.run(states, indexes, numbers, candles, rows)
         spent.append(time.perf_counter() - started)
     return {
         "anchor": f"TA-Lib {talib.__version__} over the last {TAIL} candles",
@@ -89,14 +91,14 @@ def _market():
 def _gate(kernel):
     """Return "passed" when lines equal TA-Lib, and the deviation of a quiet market exact arithmetic, or "failed"."""
     candles = walk(CANDLES)
-    drawn = dict(zip(kernel.columns, kernel.run_history(candle_values(candles)).T, strict=True))
+    drawn = dict(zip(kernel.columns, kernel.run_history(numbers_of(candles), candle_values(candles)).T, strict=True))
     worst = max(value for line, value in distances(drawn, candles).items())
     return "passed" if max(worst, _quiet_error(kernel)) <= TOLERANCE else "failed"
 
 
 def _quiet_error(kernel):
     candles = quiet(200)
-    drawn = kernel.run_history(candle_values(candles))[-1, LINES.index("deviation_20")]
+    drawn = kernel.run_history(numbers_of(candles), candle_values(candles))[-1, LINES.index("deviation_20")]
     window = [Fraction(float(close)) for close in candles["close"][-20:]]
     mean = sum(window) / 20
     return abs(drawn / float(sum((close - mean) ** 2 for close in window) / 20) ** 0.5 - 1)

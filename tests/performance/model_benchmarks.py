@@ -1,9 +1,13 @@
 """The served form of a model beside scikit-learn: one row, 500 rows, loading, and a candle close to 500 answers."""
 
+import itertools
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,17 +17,28 @@ import numpy as np
 import talib
 
 from data.model_store import ModelStore
-from features.feature_engineering import COLUMNS, SCALE, FeatureState, candle_values, compute_features
+from features.feature_engineering import (
+    COLUMNS,
+    OWN_COLUMNS,
+    SCALE,
+    WARMUP,
+    FeatureState,
+    add_market,
+    candle_values,
+    compute_features,
+)
 from models import families
 from models.calibration import PLATT, Calibration
+from models.forest import STEP_BITS
 from models.moves import Move
 from models.panel import Panel
+from models.reference import REFERENCE_ROWS, Reference
 from models.served import ServedModel, content_id
 from models.training import TrainingSettings, train_horizon
-from tests.features.candle_kinds import walk
+from tests.features.candle_kinds import FIRST_MS, MINUTE_MS, walk
 from utils.model_cache import model_cache
 
-SYMBOLS, CANDLES = 500, 500
+SYMBOLS, CANDLES, CLOSES = 500, 500, 50
 TREES, DEPTH, TRAINING_ROWS = 200, 10, 20_000
 FULL_ROWS, FULL_COLUMNS = 50_000, 40
 ROUNDS, ROWS_ALONE = 15, 3_000
@@ -90,6 +105,25 @@ def model_cold_load():
     }
 
 
+def model_second_process():
+    """Memory of its own that a second process needs for the same forest, loaded and asked about 500 rows, megabytes."""
+    forest = _full_forest()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        _, name = _stored(Path(folder), forest)
+        command = [sys.executable, "-c", _OWN_MEMORY, folder, name, str(forest.feature_count)]
+        with ExitStack() as stack:
+            readers = [stack.enter_context(_child(command)) for _ in range(2)]
+            own = [float(reader.stdout.readline()) for reader in readers]
+    return {
+        "anchor": "the model's file, were it copied",
+        "anchor_value": forest.nodes.nbytes / 1e6 + forest.means.nbytes / 1e6,
+        "ours_value": own[1],
+        "unit": "MB",
+        "goal": "<= 5",
+        "gate": "none",
+    }
+
+
 def model_cached_load():
     """The same forest asked for again through the model cache, milliseconds."""
     forest = _full_forest()[1]
@@ -110,21 +144,63 @@ def model_cached_load():
     }
 
 
+def contributions_500_rows():
+    """What moved each of 500 rows through a forest of 32 trees of depth 4 (what a training makes), milliseconds."""
+    _, forest, rows = _grown(TRAINING_ROWS, 25, max_depth=4, trees=32)
+    batch = rows[:SYMBOLS]
+    ours_s = statistics.median(_seconds(forest.contributions, batch) for _ in range(ROUNDS))
+    anchor_s = statistics.median(_seconds(_walked, forest, batch) for _ in range(3))
+    told = forest.contributions(rows)
+    is_whole = np.abs(told.base + told.values.sum(axis=1) - forest.probability(rows)).max() < 1e-9
+    return {
+        "anchor": "the same walk in Python",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 2",
+        "gate": "passed" if is_whole and np.allclose(_walked(forest, batch), told.values[:SYMBOLS]) else "failed",
+    }
+
+
+def distance_500_rows():
+    """How far 500 rows of 40 features lie from 512 reference rows, and which three are nearest, milliseconds."""
+    reference, rows = _reference(FULL_COLUMNS), np.random.default_rng(3).normal(size=(SYMBOLS, FULL_COLUMNS))
+
+    def anchor():
+        apart = reference.rows.T[None] - rows[:, None].astype(np.float32)
+        distances = np.sqrt(np.square(apart).mean(axis=2))
+        nearest = np.argsort(distances, axis=1)[:, :3]
+        return np.take_along_axis(distances, nearest, axis=1).mean(axis=1), nearest
+
+    anchor_s, ours_s = _medians(anchor, lambda: reference.likes(rows))
+    likes, (distances, nearest) = reference.likes(rows), anchor()
+    is_right = np.array_equal(likes.places, nearest) and np.allclose(likes.distance, distances, rtol=1e-5)
+    return {
+        "anchor": "NumPy, all pairs",
+        "anchor_value": anchor_s * 1e3,
+        "ours_value": ours_s * 1e3,
+        "unit": "ms",
+        "goal": "<= 1",
+        "gate": "passed" if is_right else "failed",
+    }
+
+
 def candle_to_500():
     """A closed candle of each of 500 symbols up to 500 calibrated probabilities, milliseconds."""
-    tables = [walk(CANDLES + 50, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
-    estimator, model = _market_model(tables)
-    state, indexes = FeatureState(SYMBOLS), np.arange(SYMBOLS)
+    tables = [walk(WARMUP + CLOSES, 10.0 ** (seed % 11 - 5), seed=seed) for seed in range(SYMBOLS)]
+    panel = _market_panel(tables)
+    estimator, model = _market_model(tables, panel)
+    state, indexes = FeatureState(SYMBOLS, MINUTE_MS), np.arange(SYMBOLS)
     for index, table in enumerate(tables):
-        state.warm(index, table[:CANDLES])
-    closing = np.array([candle_values(table[CANDLES:]) for table in tables])
+        state.warm(index, table[:WARMUP])
+    closing = np.array([candle_values(table[WARMUP:]) for table in tables])
     tails = [np.ascontiguousarray(candle_values(table[-CANDLES:]).T) for table in tables]
 
     spent = []
     for at in range(closing.shape[1]):
-        candles = np.ascontiguousarray(closing[:, at])
+        candles, open_ms = np.ascontiguousarray(closing[:, at]), FIRST_MS + (WARMUP + at) * MINUTE_MS
         started = time.perf_counter()
-        rows = state.step(indexes, candles)
+        rows = state.step(indexes, open_ms, candles)
         scores = model.predict(rows)
         spent.append(time.perf_counter() - started)
     narrow = rows.astype(np.float32)
@@ -134,11 +210,10 @@ def candle_to_500():
             _talib(*tail)
         estimator.predict_proba(narrow)
 
-    history = np.array([compute_features(table)[-1] for table in tables[:20]])
     is_right = (
-        np.array_equal(history, rows[:20])
+        np.array_equal(panel[:, -1], rows)
         and np.isfinite(scores.probability_up).all()
-        and _gate(estimator, model.forest, rows) == "passed"
+        and _gate(estimator, model.form, rows) == "passed"
     )
     return {
         "anchor": f"TA-Lib over {CANDLES} candles, 25 lines, + one scikit-learn batch",
@@ -148,6 +223,37 @@ def candle_to_500():
         "goal": "<= 2, >= 24x",
         "gate": "passed" if is_right else "failed",
     }
+
+
+_OWN_MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from data.model_store import ModelStore
+from models.forest import compile_kernels
+from models.reference import compile_kernels as compile_reference
+
+def own_mb():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private")) / 1024
+
+compile_kernels()
+compile_reference()
+folder, name, columns = sys.argv[1:]
+rows = np.random.default_rng(5).normal(size=(500, int(columns)))
+before = own_mb()
+model = ModelStore(Path(folder)).load(name)
+model.predict(rows)
+print(own_mb() - before, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def _child(command):
+    """Run a child that stays until its input ends."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        yield child
 
 
 @cache
@@ -161,35 +267,71 @@ def _full_forest():
     return _grown(FULL_ROWS, FULL_COLUMNS, max_depth=None)
 
 
-def _grown(count, columns, max_depth):
+def _grown(count, columns, max_depth, trees=TREES):
     random = np.random.default_rng(0)
     rows = random.normal(size=(count, columns)).astype(np.float32)
     up = rows[:, :5].sum(axis=1) + 3.0 * random.normal(size=count) > 0.0
-    estimator = _fitted(rows, up, max_depth)
+    estimator = _fitted(rows, up, max_depth, trees)
     return estimator, families["random_forest"].flatten(estimator), random.normal(size=(GATE_ROWS, columns))
 
 
-def _fitted(rows, up, max_depth):
+def _walked(forest, rows):
+    """Return the contributions of each row, one node after the other."""
+    changes = np.zeros(rows.shape)
+    for change, row in zip(changes, rows.astype(np.float32), strict=True):
+        first_mean = 0
+        for start, end in itertools.pairwise(forest.starts.tolist()):
+            node, held = start, float(forest.means[first_mean])
+            while step := int(forest.nodes[node, 1]) & ((1 << STEP_BITS) - 1):
+                feature = int(forest.nodes[node, 1]) >> STEP_BITS
+                word = forest.nodes[node, :1].view(np.float32)[0]
+                node += step + int(row[feature] > word)
+                below = int(forest.nodes[node, 1]) & ((1 << STEP_BITS) - 1)
+                inner = (node + below - start - 1) // 2
+                mean = forest.means[first_mean + inner] if below else forest.nodes[node, :1].view(np.float32)[0]
+                change[feature] += (float(mean) - held) * forest.weight
+                held = float(mean)
+            first_mean += (end - start) // 2
+    return changes
+
+
+def _fitted(rows, up, max_depth, trees=TREES):
     from sklearn.ensemble import RandomForestClassifier
 
-    estimator = RandomForestClassifier(TREES, max_depth=max_depth, random_state=0, n_jobs=os.cpu_count())
+    estimator = RandomForestClassifier(trees, max_depth=max_depth, random_state=0, n_jobs=os.cpu_count())
     return estimator.fit(rows, up).set_params(n_jobs=1)
 
 
-def _market_model(tables):
+def _market_panel(tables):
+    """Return the features of the last candles of all symbols: (symbols, CLOSES, columns)."""
+    panel = np.empty((len(tables), CLOSES + 1, len(COLUMNS)))
+    for index, table in enumerate(tables):
+        panel[index, :, : len(OWN_COLUMNS)] = compute_features(table, MINUTE_MS)[-CLOSES - 1 :]
+    add_market(panel)
+    return panel[:, 1:]
+
+
+def _market_model(tables, panel):
     """Return a forest on the features of generated candles, and the served model around its flat form."""
-    rows = np.concatenate([compute_features(table)[-50:-1] for table in tables]).astype(np.float32)
-    up = np.concatenate([table["close"][-49:] > table["close"][-50:-1] for table in tables])
+    rows = panel[:, :-1].reshape(-1, len(COLUMNS)).astype(np.float32)
+    up = np.concatenate([table["close"][-CLOSES + 1 :] > table["close"][-CLOSES:-1] for table in tables])
     estimator = _fitted(rows[:TRAINING_ROWS], up[:TRAINING_ROWS], DEPTH)
     return estimator, _served(families["random_forest"].flatten(estimator), COLUMNS, SCALE)
 
 
 def _served(forest, columns, scale_column):
     line = Calibration(PLATT, np.array([-5.0, 5.0]), np.array([-5.0, 5.0]))
-    model = ServedModel(
-        "", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, forest, line, Move(2.5, 1.3)
-    )
+    parts = (forest, line, Move(2.5, 1.3), _reference(len(columns)))
+    model = ServedModel("", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, *parts)
     return replace(model, id=content_id(model))
+
+
+def _reference(columns):
+    """Return as many reference rows as a training keeps."""
+    rows = np.random.default_rng(2).normal(size=(columns, REFERENCE_ROWS)).astype(np.float32)
+    units = np.repeat([[0.0], [1.0], [0.0], [1.0]], columns, axis=1)
+    cases = np.zeros((REFERENCE_ROWS, 2), np.int64)
+    return Reference(units, rows, cases, np.zeros(REFERENCE_ROWS), 2.0, ("A",))
 
 
 def _stored(folder, forest):
@@ -256,4 +398,13 @@ def _talib(open_, high, low, close, volume):
     )
 
 
-BENCHMARKS = (forest_one_row, forest_500_rows, model_cold_load, model_cached_load, candle_to_500)
+BENCHMARKS = (
+    forest_one_row,
+    forest_500_rows,
+    contributions_500_rows,
+    distance_500_rows,
+    model_cold_load,
+    model_second_process,
+    model_cached_load,
+    candle_to_500,
+)

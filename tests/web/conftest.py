@@ -12,9 +12,12 @@ from werkzeug.serving import make_server
 from config import Config
 from data.candle_store import CandleStore
 from data.database import open_database
+from data.explanation_store import Explanation, ExplanationStore, ModelWords
+from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.ledger_inputs import Inputs
 from data.prediction_store import PredictionStore
+from data.signal_file import Signal
 from market.candles import CANDLES, Candle
 from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
@@ -116,6 +119,26 @@ class House:
         published = self.ledger.publish(predictions, inputs)
         self.ledger.settle()
         return published
+
+    def add_signals(self, source, symbol="BTCUSDT", count=12):
+        """Import somebody's signals of the hours before the last one, and score them."""
+        opens = [T0 - (hours + 1) * 3_600_000 - self.length_ms for hours in range(1, count + 1)]
+        said = {"direction": None, "low_bps": -90.0, "high_bps": 130.0, "coverage": 0.8}
+        signals = [
+            Signal(line, source, symbol, "1h", open_ms, probability_up=0.6, expected_return_bps=40.0, **said)
+            for line, open_ms in enumerate(opens, start=2)
+        ]
+        return ForeignStore(self._engine, "simulated", self.interval).keep(signals, COST)
+
+    def explain(self, symbol, horizon, strangeness=0.4):
+        """Keep what moved the prediction of the last close, and three cases like it, of which two rose."""
+        cases = np.array([[0, T0 - days * 86_400_000] for days in (1, 2, 3)])
+        columns = [("rsi", "Gains against losses"), ("roc", "Move, in usual moves")]
+        words = ModelWords(0.5, columns, ["EDGEUSDT"], cases, np.array([31.0, -12.5, 4.0]))
+        points, strange = np.array([[0.05, -0.01]]), np.array([strangeness])
+        model = f"random_forest-{horizon}-0123456789ab"
+        one = Explanation(T0 - self.length_ms, horizon, model, [symbol], points, strange, np.array([[0, 1, 2]]))
+        ExplanationStore(self._engine, self.interval).keep([one], lambda _: words)
 
     def beat(self, **changes):
         """Write the heartbeat of an engine that is this very process."""

@@ -11,6 +11,13 @@ from tests.models.synthetic import synthetic_panel
 
 TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
 API = "/api/v1"
+UNEXPLAINED = {
+    "base_probability": None,
+    "contributions": [],
+    "other_contributions": None,
+    "strangeness": None,
+    "nearest_cases": [],
+}
 
 
 def rows_of(answer):
@@ -133,7 +140,28 @@ def test_one_row_comes_with_what_its_model_saw(lively):
 
     answer = lively.get(f"{API}/predictions/{row['id']}")
 
-    assert answer.json == {**row, "inputs": {"rsi": 51.5, "roc": None}}
+    assert answer.json == {**row, "inputs": {"rsi": 51.5, "roc": None}, **UNEXPLAINED}
+
+
+def test_an_explained_row_adds_up_to_its_probability(lively):
+    lively.explain("BTCUSDT", "1h")
+    row = lively.items(f"{API}/predictions?symbol=BTCUSDT")[0]
+
+    told = lively.get(f"{API}/predictions/{row['id']}").json
+
+    parts = [one["contribution"] for one in told["contributions"]]
+    assert told["base_probability"] + sum(parts) + told["other_contributions"] == pytest.approx(0.52, abs=1e-9)
+    assert told["contributions"][0] == {
+        "feature": "rsi",
+        "name": "Gains against losses",
+        "value": 51.5,
+        "contribution": pytest.approx(0.05),
+    }
+    assert told["nearest_cases"][0] == {
+        "symbol": "EDGEUSDT",
+        "candle_open_time": "2025-11-19T12:00:00.000Z",
+        "return_bps": 31.0,
+    }
 
 
 def test_the_ledger_is_filtered(lively):
@@ -268,3 +296,27 @@ def test_a_span_that_ends_before_it_begins_is_refused(lively):
 
     assert answer.status_code == 400
     assert answer.json["field"] == "end"
+
+
+@pytest.mark.parametrize("by", ["model", "week", "regime"])
+def test_skill_is_told_apart_by_parts(lively, by):
+    items = lively.items(f"{API}/skill?by={by}")
+    rows = rows_of(lively.get(f"{API}/skill.csv?by={by}"))
+
+    assert sum(item["n"] for item in items) == (0 if by == "regime" else 24)  # these rows came without inputs
+    assert [row[by] for row in rows] == [item[by] for item in items]
+
+
+def test_signals_of_others_come_when_they_are_asked_for(lively):
+    before = {path: lively.items(f"{API}/{path}") for path in ("ledger", "skill", "skill?by=model")}
+
+    lively.add_signals("friend")
+
+    assert {path: lively.items(f"{API}/{path}") for path in before} == before
+    by_origin = lively.items(f"{API}/ledger?origin=imported&state=scored")
+    by_model = lively.items(f"{API}/ledger?model=foreign:friend&state=scored")
+    assert by_origin == by_model
+    assert {row["origin"] for row in by_origin} == {"imported"}
+    assert lively.get(f"{API}/predictions/{by_origin[0]['id']}").json == {**by_origin[0], "inputs": {}}
+    (skill,) = lively.items(f"{API}/skill?origin=imported&by=model")
+    assert (skill["model"], skill["n"]) == ("foreign:friend", len(by_origin))

@@ -77,7 +77,7 @@ def test_a_prediction_of_an_earlier_candle_is_not_shown_as_now(lively):
         ({}, 130, "offline"),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/s/BTCUSDT", "/system", "/nope"])
+@pytest.mark.parametrize("path", ["/", "/s/BTCUSDT", "/record", "/system", "/nope"])
 def test_every_page_says_in_words_when_the_feed_is_not_live(lively, path, feed, seconds, word):
     lively.beat(feed=feed)
     lively.now_s += seconds
@@ -115,7 +115,15 @@ def test_a_live_page_has_none_of_the_words_of_a_feed_that_is_not(lively, path):
 
 
 def test_every_score_and_every_percentage_is_marked(lively):
-    for path in ("/", "/?horizon=1h", "/system", "/s/EDGEUSDT?horizon=1h", "/s/BTCUSDT?horizon=4h"):
+    for path in (
+        "/",
+        "/?horizon=1h",
+        "/system",
+        "/record?horizon=1h",
+        "/record?horizon=4h",
+        "/s/EDGEUSDT?horizon=1h",
+        "/s/BTCUSDT?horizon=4h",
+    ):
         page = lively.get(path).text
         body = page[page.index("<main") : page.index("</main>")]
         stack, unmarked = [], []
@@ -125,7 +133,7 @@ def test_every_score_and_every_percentage_is_marked(lively):
                     unmarked.append(text)
             elif tag.startswith("</"):
                 stack.pop()
-            elif not re.match(r"<(input|br|path|rect|circle|use|polyline)\b", tag):
+            elif not re.match(r"<(input|br|path|rect|circle|line|use|polyline)\b", tag):
                 stack.append(tag)
         assert unmarked == []
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from market.predictions import Origin
 from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -73,7 +74,10 @@ def send(served):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("path", [*PATHS, "/system", "/models?horizon=1h", "/s/NOPE"])
+@pytest.mark.parametrize(
+    "path",
+    [*PATHS, "/record?horizon=1h", "/record?horizon=4h&origin=live", "/models?horizon=1h", "/system", "/s/NOPE"],
+)
 def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path, size, theme):
     page = open_page(path, size, theme)
     expect(page.locator("#theme")).to_be_visible()
@@ -103,6 +107,25 @@ def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
     assert page.evaluate(CLIPPED) == []
 
 
+@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1366])
+def test_long_names_of_models_and_symbols_are_not_clipped(open_page, served, width):
+    house = served.house
+    made_ms = T0 - 3_600_000 - house.length_ms
+    house.add_candle("1000000MOGUSDT", made_ms, 100.0)
+    house.add_candle("1000000MOGUSDT", T0 - house.length_ms, 170.0)
+    house.candles.settle()
+    long = {"model": "hist_gradient_boosting-1h-0123456789ab-w2", "origin": Origin.REPLAYED}
+    house.ledger.add_replayed([house.prediction("1000000MOGUSDT", "1h", made_ms, 0.4, **long)], [])
+    house.ledger.score(T0)
+
+    page = open_page("/record?horizon=1h")
+    page.set_viewport_size({"width": width, "height": 900})
+
+    expect(page.locator("#models")).to_contain_text("hist_gradient_boosting-1h-0123456789ab-w2")
+    assert page.evaluate(CLIPPED) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("width", [390, 768, 1024, 1366, 1600])
 def test_all_calls_of_the_tape_are_seen(open_page, width):
     page = open_page("/?horizon=1h")
@@ -112,7 +135,7 @@ def test_all_calls_of_the_tape_are_seen(open_page, width):
     assert page.evaluate(CUT_CALLS) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/system"])
+@pytest.mark.parametrize("path", ["/", "/record?horizon=1h", "/system"])
 def test_fingers_find_their_targets(open_page, path):
     assert open_page(path, "phone").evaluate(SMALL) == []
 
@@ -198,6 +221,20 @@ def test_the_system_page_is_whole_without_javascript(open_page, size):
 
     assert page.locator("#verdict", has_text="Healthy.").is_visible()
     assert page.locator("#ages li").count() == 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_record_is_whole_and_filtered_without_javascript(open_page, size):
+    page = open_page("/record?horizon=1h", size, javascript=False)
+    assert page.locator("#finding", has_text="best baseline").is_visible()
+    assert page.locator("#reliability .plot").is_visible()
+
+    page.fill("#symbol", "DOGEUSDT")
+    page.locator("form").get_by_text("Show").click()
+
+    assert page.locator("#rows tbody tr").count() == 8
+    assert "symbol=DOGEUSDT" in page.url
+    assert page.complaints == []
 
 
 def test_a_page_that_lost_its_server_says_so(open_page, served):

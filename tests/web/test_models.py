@@ -1,5 +1,6 @@
 """The models page: who speaks, who is on trial, what was decided, and buttons that work without JavaScript."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -242,3 +243,23 @@ def test_the_api_tells_the_same(cast):
 
 def test_the_score_of_each_week_is_shown(lively):
     assert "No live outcome yet" in page(lively)
+
+
+def test_the_leak_tests_tell_what_the_last_run_found(lively):
+    result = {"test": "masked future", "horizon": "1h", "n": 840, "skill": 0.05, "low": 0.01, "high": 0.09}
+    found = [result | {"verdict": "leak", "sentence": "Masked future, 1h: something leaks."}]
+    path = lively.folder / f"{lively.venue}.leaks.json"
+    path.write_text(json.dumps({"state": "done", "results": found}))
+    lively.beat(models={"leaks_failure": "it ended with code 1"})
+
+    text = page(lively)
+
+    assert re.search(r'<li data-n="840" class="fault">.*?Masked future, 1h: something leaks\.', text)
+    assert "ended with code 1" not in text  # it ended as it should: it found something
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"results": 3}', '{"results": [3]}', '{"results": [{}]}'])
+def test_half_a_report_of_leak_tests_is_none(lively, content):
+    (lively.folder / f"{lively.venue}.leaks.json").write_text(content)
+
+    assert "Run the leak tests" in page(lively)

@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from market.predictions import Reason, Verdict
+
 T0 = 1_763_640_000_000
 
 
@@ -39,6 +41,51 @@ def test_the_probability_is_a_sentence_with_price_and_time(lively):
 
     assert "chance that EDGEUSDT closes above 100.00 at 20 Nov, 13:00 UTC." in page
     assert "80% range +4 to +164 bps: 100.04 to 101.64." in page
+
+
+def test_what_moved_it_adds_up_from_the_base(lively):
+    lively.explain("BTCUSDT", "1h")
+
+    page = lively.get("/s/BTCUSDT?horizon=1h").text
+
+    part = words(re.search(r'<ol class="contrib">(.*?)</ol>', page, re.DOTALL)[1])
+    assert part == "Gains against losses 51.50 +5.0 Move, in usual moves \u22121.0"
+    assert "What moved it, in points from the 50.0% base" in words(page)
+
+
+def test_a_row_without_reasons_says_so(lively):
+    lively.explain("BTCUSDT", "1h")
+    lively.publish(lively.prediction("BTCUSDT", "1h", T0, 0.52))
+
+    page = words(lively.get("/s/BTCUSDT?horizon=1h").text)
+
+    assert "No reasons were kept of this row." in page
+
+
+def test_past_cases_say_how_they_ended_and_how_little_that_proves(lively):
+    lively.explain("BTCUSDT", "1h")
+
+    page = words(lively.get("/s/BTCUSDT?horizon=1h").text)
+
+    assert "EDGEUSDT 19 Nov 2025, 12:00 +31.0 bps , rose" in page
+    assert "EDGEUSDT 18 Nov 2025, 12:00 \u221212.5 bps , did not rise" in page
+    assert "2 of 3 rose within 1 h. A few cases illustrate; they prove nothing." in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (Reason.COST, "It abstains: the expected move is smaller than what it costs to follow it."),
+        (Reason.MODEL_EXPIRED, "It abstains: its model was not trained again in time."),
+        (Reason.OUT_OF_DISTRIBUTION, "nothing the model has learnt from, 1.4 times as far off as usual rows ever are."),
+    ],
+)
+def test_an_abstention_says_why_in_a_sentence(lively, reason, sentence):
+    changes = {"verdict": Verdict.ABSTAIN, "reason": reason}
+    lively.publish(lively.prediction("EDGEUSDT", "4h", up=0.7, **changes))
+    lively.explain("EDGEUSDT", "4h", strangeness=1.4)
+
+    assert sentence in words(lively.get("/s/EDGEUSDT?horizon=4h").text)
 
 
 def test_the_ladder_has_every_horizon(lively):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from data.skill_store import PARTS
 from web.api import nouns
 from web.arguments import ChoiceArguments, choice, word
 from web.described import ApiBlueprint
@@ -16,13 +17,13 @@ class SkillArguments(ChoiceArguments):
     """Which rows are scored together."""
 
     model = word("id of one model", r"[\w.:-]{1,100}", "id of a model")
-    origin = choice("where the rows come from", "live", "replayed")
-    by = choice("horizon: all symbols together", "horizon")
+    origin = choice("where the rows come from; imported signals only when asked for", "live", "replayed", "imported")
+    by = choice("horizon: all symbols together; model, week, regime: each of these, too", "horizon", *PARTS)
 
 
 @table(api, "/skill", SkillArguments, SkillSchema, version=lambda: stores().stamp())
 def skill(asked: dict[str, Any]) -> Page:
-    """List the scores of each symbol, horizon and origin, against the best baseline on the same rows."""
+    """List the scores of each symbol, horizon and origin, or of each part of them, against the best baseline."""
     check_symbol(asked["symbol"])
     check_horizon(asked["horizon"])
     return Page(stores().skill(**asked))
