@@ -1,5 +1,6 @@
 """The real server, spoken to by hand: what never reaches the site is answered like everything else."""
 
+import base64
 import json
 import os
 import socket
@@ -134,6 +135,21 @@ def test_the_password_is_in_no_command_line(server):
 
     assert "web.worker.PatientWorker" in lines
     assert CANARY not in lines
+
+
+def test_the_password_is_in_no_log_and_in_no_file_of_the_instance(server):
+    coded = base64.b64encode(f"me:{CANARY}".encode()).decode()
+    server.send(
+        f"GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {coded}\r\n\r\n".encode()
+    )
+    server.send(f"GET /{CANARY} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    server.send(f"GET /{CANARY}\r\n{CANARY}\r\n\r\n".encode())
+
+    kept = [path.name for path in server.folder.glob("**/*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+
+    assert "path=/nope" in server.log()
+    assert "path=/***" in server.log()
+    assert kept == []
 
 
 def test_the_answer_of_the_server_itself_is_whole():
