@@ -44,7 +44,11 @@ def create_app(config: Config | None = None) -> "Flask":
 def __getattr__(name: str) -> Any:
     # gunicorn app:app asks for the application; importing this module must not make one
     if name == "app":
-        return create_app()
+        from utils.logs import set_up_logging
+
+        settings = config_or_exit()
+        set_up_logging(settings.LOG_LEVEL, is_json=False, secrets=settings.secrets)
+        return create_app(settings)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

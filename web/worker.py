@@ -19,15 +19,13 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import ThreadWorker
 
-from config import config_or_exit
-from utils.logs import set_up_logging
 from web.security import HEADERS
 
 logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0  # all of a request's head must have come by then
 BODY_SECONDS = 20.0  # the whole answer to a request that brings a body
-SEND_SECONDS = 30.0  # one piece of an answer must be taken by then
+SEND_SECONDS = 60.0  # one piece of an answer must be taken by then
 _MALFORMED = (ParseException, ChunkMissingTerminator, InvalidChunkExtension, InvalidChunkSize)
 _KINDS = (
     (LimitRequestLine, 414, "URI Too Long", "the address is too long"),
@@ -47,14 +45,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self._ends: dict[Any, float] = {}  # connections that still send, and until when they may
 
-    def init_process(self) -> None:
-        """Log as the rest of the house does, then serve."""
-        settings = config_or_exit()
-        set_up_logging(settings.LOG_LEVEL, is_json=False, secrets=settings.secrets)
+    def load_wsgi(self) -> None:
+        """Load the site, and log from then on as it does."""
+        super().load_wsgi()
         errors = self.log.error_log
         errors.handlers.clear()
         errors.propagate = True
-        super().init_process()
 
     def notify(self) -> None:
         """Tell the master that we live, once a second; stop listening to who has sent for too long."""
