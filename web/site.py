@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask_compress import Compress
 
 from config import Config
-from web import assets, csrf, formats, login, problems, security
+from web import assets, csrf, formats, hosts, limits, login, problems, security
 from web.answers import StrictJson
 from web.api import PREFIX, nouns
 from web.described import describe_api
@@ -50,7 +50,9 @@ def create_site(stores: Stores, config: Config) -> Flask:
         COMPRESS_STREAMS=False,
     )
     security.register(site)
-    login.register(site, config.PASSWORD)
+    hosts.register(site, config)
+    limits.register(site)
+    login.register(site, config)
     csrf.register(site, config.INSTANCE_DIR)
     Compress(site)
     site.extensions["api"] = describe_api(site, [nouns[name] for name in nouns], PREFIX)
