@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 8_000_000
 MAX_ANSWER_BYTES = 1_000_000
 MOMENT_SECONDS = 0.5  # the engine's heartbeat: a page is as old as that at most
-VERSION_SECONDS = 10.0  # who has been logged out gets nothing after that, however quiet the ledger is
+VERSION_SECONDS = 10.0  # however quiet the ledger is
 _MARK = "candela.keep"
 _OVERHEAD_BYTES = 2_000  # headers and key of one answer, about
 _FORM_COOKIE = "candela-form"  # decides nothing but the tokens of forms, and pages with forms are not kept
@@ -83,10 +83,16 @@ class KeptAnswers:
     No lock is held while an answer is made; who asks for one that is being made anew waits for that one.
     """
 
-    def __init__(self, site: "WSGIApplication", watch: Watch) -> None:
-        """Stand in front of `site`; `watch` tells when answers are old."""
+    def __init__(
+        self,
+        site: "WSGIApplication",
+        watch: Watch,
+        may_have: Callable[["WSGIEnvironment"], bool] = lambda environ: True,
+    ) -> None:
+        """Stand in front of `site`; `watch` tells when answers are old, `may_have` who has been logged out since."""
         self._site = site
         self._watch = watch
+        self._may_have = may_have
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, ...], _Answer] = {}
         self._being_made: dict[tuple[str, ...], threading.Event] = {}
@@ -102,8 +108,10 @@ class KeptAnswers:
         while True:
             answer = self._answers.get(key)
             if answer is not None and answer.is_fresh(now, answer.made):
+                if not self._may_have(environ):
+                    return self._site(environ, start_response)
                 return self._hit(answer, environ, start_response)
-            mine = self._take_turn(key)
+            mine = self._take_turn(key, answer)
             if mine is not None:
                 return self._renew(environ, start_response, key, now, mine)
             if key not in self._answers:  # what another has just been given is not to be kept
@@ -128,14 +136,15 @@ class KeptAnswers:
         start_response("200 OK", list(answer.headers))
         return [answer.body]
 
-    def _take_turn(self, key: tuple[str, ...]) -> threading.Event | None:
-        """Return an event to set when this answer has been made anew; None after another has made it meanwhile."""
+    def _take_turn(self, key: tuple[str, ...], old: _Answer | None) -> threading.Event | None:
+        """Return an event to set when the old answer has been made anew; None after another has done that."""
         with self._lock:
             being_made = self._being_made.get(key)
-            if being_made is None:
+            if being_made is None and self._answers.get(key) is old:
                 mine = self._being_made[key] = threading.Event()
                 return mine
-        being_made.wait()
+        if being_made is not None:
+            being_made.wait()
         return None
 
     def _renew(
@@ -148,9 +157,6 @@ class KeptAnswers:
     ) -> Iterable[bytes]:
         """Make an old answer anew while others wait for it."""
         try:
-            answer = self._answers.get(key)
-            if answer is not None and answer.is_fresh(now, answer.made):  # made between the look and the turn
-                return self._hit(answer, environ, start_response)
             return self._ask(environ, start_response, key, now)
         finally:
             with self._lock:

@@ -63,7 +63,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
     site.register_blueprint(assets.assets)
     site.register_blueprint(health)
     site.context_processor(shell)
-    kept_answers = KeptAnswers(site.wsgi_app, Watch(stores))
+    kept_answers = KeptAnswers(site.wsgi_app, Watch(stores), lambda environ: login.may_have(site, environ))
     site.extensions["kept_answers"] = kept_answers
     site.wsgi_app = kept_answers  # type: ignore[method-assign]
     return site

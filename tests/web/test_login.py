@@ -140,6 +140,21 @@ def test_logging_out_ends_every_session(locked, site):
     assert [client.get("/system").status_code for client in (locked, other)] == [401, 401]
 
 
+def test_logging_out_ends_what_was_kept_for_the_session_too(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    site = create_site(lively.stores, config)
+    one, other = site.test_client(), site.test_client()
+    log_in(one)
+    log_in(other)
+    before = [other.get("/api/v1/predictions").status_code for _ in range(2)]
+    was_kept = site.extensions["kept_answers"].stats().hits
+
+    one.post("/logout", data={FIELD: token_of(one, "/login")})
+
+    assert (before, was_kept) == ([200, 200], 1)
+    assert other.get("/api/v1/predictions").status_code == 401
+
+
 def test_another_password_ends_the_sessions_of_the_old_one(tmp_path):
     cookie = Sessions(tmp_path, PASSWORD).open()
 
