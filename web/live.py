@@ -25,7 +25,6 @@ MAX_STREAMS = 32
 MAX_WAITING = 256  # prediction events kept for a slow reader, and for one that comes back
 HEARTBEAT_SECONDS = 15.0
 LIFETIME_SECONDS = 15 * 60.0  # then the reader connects anew and goes on where it was
-STALLED_SECONDS = 30.0  # who has not taken what was sent for so long is gone, or asleep: the place is given to others
 RETRY_MS = 2_000
 _LOOK_SECONDS = 0.5
 _STATUS_SECONDS = 1.0
@@ -44,10 +43,8 @@ class StreamsFullError(MarketError):
 class Stream:
     """What waits for one reader."""
 
-    def __init__(self, now_s: float = 0.0, hang_up: Callable[[], None] = lambda: None) -> None:
-        """Start with nothing waiting; `hang_up` ends the connection of a reader that takes nothing more."""
-        self.taken_s = now_s  # when the reader last came for more
-        self.hang_up = hang_up
+    def __init__(self) -> None:
+        """Start with nothing waiting."""
         self._changed = threading.Condition()
         self._predictions: deque[bytes] = deque()
         self._latest: dict[str, bytes] = {}
@@ -132,13 +129,12 @@ class Live:
         self._mailbox: Mailbox | None = None
         self._is_over = threading.Event()
 
-    def open(self, last_version: int | None, hang_up: Callable[[], None] = lambda: None) -> "Frames":
+    def open(self, last_version: int | None) -> "Frames":
         """Return the frames of a new stream, from the event after `last_version` on when that is given.
 
-        `hang_up` is called, perhaps more than once, when nothing has been taken for `STALLED_SECONDS`.
         StreamsFullError when `MAX_STREAMS` are open.
         """
-        stream = Stream(self._monotonic(), hang_up)
+        stream = Stream()
         with self._lock:
             if len(self._streams) >= MAX_STREAMS:
                 raise StreamsFullError
@@ -167,7 +163,6 @@ class Live:
         quiet_s = self._monotonic() + HEARTBEAT_SECONDS
         # When the server's main thread is over the process waits for this one: let it go.
         while self._monotonic() < ends_s and threading.main_thread().is_alive():
-            stream.taken_s = self._monotonic()
             frames = stream.take(_LOOK_SECONDS)
             if frames is None:
                 return
@@ -201,7 +196,6 @@ class Live:
             if self._monotonic() >= next_status_s:
                 next_status_s = self._monotonic() + _STATUS_SECONDS
                 self._tell_status()
-                self._end_stalled()
         mailbox.close()
 
     def _take(self, message: bytes) -> None:
@@ -240,14 +234,6 @@ class Live:
             with self._lock:
                 for stream in self._streams:
                     stream.put_latest("status", frame)
-
-    def _end_stalled(self) -> None:
-        """Hang up on readers whose connection takes nothing more; the thread that writes to it is freed by that."""
-        oldest_s = self._monotonic() - STALLED_SECONDS
-        with self._lock:
-            stalled = [stream for stream in self._streams if stream.taken_s < oldest_s]
-        for stream in stalled:
-            stream.hang_up()
 
     def _status_frame(self) -> bytes:
         """Return the state of the house without its symbols: their ages come with the prices."""

@@ -75,7 +75,15 @@ def _served() -> Iterator[str]:
         folder, port, is_over = Path(name), free_port(), threading.Event()
         prices = fill(folder)
         beat(folder, prices, time.monotonic())
-        command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--worker-class",
+            "web.worker.PatientWorker",
+            "--threads",
+            str(WEB_THREADS),
+        ]
         command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
         command += ["--keep-alive", "20", "app:app"]
         environ = {**os.environ, "CANDELA_INSTANCE_DIR": name, "CANDELA_SAVED_MODELS_DIR": name}

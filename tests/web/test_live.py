@@ -1,14 +1,11 @@
-import contextlib
 import json
-import socket
 import threading
 
 import pytest
 
 from data.ledger_writing import ROWS_A_VERSION
 from utils.datagrams import Postman
-from web.api.stream import _hang_up
-from web.live import MAX_STREAMS, MAX_WAITING, STALLED_SECONDS, Live, Stream, StreamsFullError
+from web.live import MAX_STREAMS, MAX_WAITING, Live, Stream, StreamsFullError
 
 
 class Reader:
@@ -177,41 +174,6 @@ def test_there_are_so_many_places_and_a_left_one_is_free_again(lively):
 
     assert next(live.open(None)) == b"retry: 2000\n\n"
     live.close()
-
-
-def test_a_reader_that_takes_nothing_more_is_hung_up_on(lively):
-    now_s = [0.0]
-    live = Live(lively.stores, lambda: now_s[0])
-    asleep, awake = threading.Event(), threading.Event()
-    streams = [live.open(None, asleep.set)]
-
-    now_s[0] = STALLED_SECONDS + 1
-    streams.append(live.open(None, awake.set))
-
-    assert asleep.wait(10)
-    assert not awake.is_set()
-    live.close()
-
-
-def test_hanging_up_frees_who_writes_to_that_connection(lively):
-    ours, theirs = socket.socketpair()
-    ended = threading.Event()
-
-    def write():
-        with contextlib.suppress(BrokenPipeError):
-            ours.sendall(b"x" * 50_000_000)
-        ended.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    hang_up = _hang_up({"gunicorn.socket": ours})
-    hang_up()
-    hang_up()
-
-    assert ended.wait(10)
-    writer.join()
-    ours.close()
-    theirs.close()
 
 
 def test_a_full_house_is_a_503_that_says_when_to_come_back(lively):

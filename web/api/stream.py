@@ -1,8 +1,5 @@
 """The event stream: prediction, price and status events as they happen."""
 
-import socket
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from flask import Response, request
@@ -30,7 +27,7 @@ class StreamArguments(Arguments):
 def stream(asked: dict[str, Any]) -> Response:
     """Send events until the reader leaves; Last-Event-ID, a version, tells what it has seen."""
     try:
-        frames = live().open(_seen(request.headers.get("Last-Event-ID"), asked["since"]), _hang_up(request.environ))
+        frames = live().open(_seen(request.headers.get("Last-Event-ID"), asked["since"]))
     except StreamsFullError:
         raise ProblemError(
             503, "too_many_streams", "all streams are taken; poll instead", {"Retry-After": "15"}
@@ -39,18 +36,6 @@ def stream(asked: dict[str, Any]) -> Response:
     answer.cache_control.no_store = True
     answer.headers["X-Accel-Buffering"] = "no"
     return answer
-
-
-def _hang_up(environ: dict[str, Any]) -> Callable[[], None]:
-    """Return what ends this request's connection from another thread; under a server that hides it, nothing does."""
-    connection: socket.socket | None = environ.get("gunicorn.socket")
-
-    def hang_up() -> None:
-        if connection is not None:
-            with suppress(OSError):  # it has ended by itself
-                connection.shutdown(socket.SHUT_RDWR)
-
-    return hang_up
 
 
 def _seen(header: str | None, since: int | None) -> int | None:
