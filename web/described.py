@@ -83,7 +83,8 @@ def route(
     """
 
     def decorate(view: View) -> View:
-        described = _answering(blueprint, view, name, answer or {"type": "string"}, media_type, problems, shown)
+        statuses = (*problems, 414)  # any address may be too long
+        described = _answering(blueprint, view, name, answer or {"type": "string"}, media_type, statuses, shown)
         parsed = blueprint.arguments(arguments, location="query")(described)
         blueprint.route(path, endpoint=name)(parsed)
         return view

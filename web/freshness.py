@@ -1,11 +1,16 @@
 """Tell in microseconds whether anything that answers show has changed: the heartbeat, the database, the ledger."""
 
 import threading
+import time
 from dataclasses import dataclass
 
 from data.commits import Commits, Mark
 from web.heartbeat import Heartbeat
 from web.stores import VENUE_NAME, Stores
+
+# A look makes three calls that let other threads in, a third of what a kept answer costs; an answer is longer than this
+# on its way.
+_GOOD_SECONDS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +18,7 @@ class Freshness:
     """What an answer was made from; two answers made from the same show the same, but for ages."""
 
     beat: Heartbeat
-    mark: Mark | None
+    mark: Mark
     stamp: str  # of the ledger
     mono_s: float
 
@@ -35,23 +40,16 @@ class Watch:
         self._stores = stores
         self._lock = threading.Lock()
         self._commits: dict[str, Commits] = {}
-        self._last: tuple[str | None, str, Mark, str] | None = None  # venue, interval, mark, and the stamp then
+        self._last: _Look | None = None
 
     def look(self) -> Freshness | None:
         """Return how it is now; None while there is no database. SourceUnavailable when it cannot be read."""
-        beat = self._stores.heartbeat()
-        if beat.venue is None or not VENUE_NAME.fullmatch(beat.venue):
+        now_s, last = time.monotonic(), self._last
+        if last is None or now_s - last.at_s > _GOOD_SECONDS:
+            last = self._last = self._look(now_s, last)
+        if last is None:
             return None
-        mark = self._watched(beat.venue).mark()
-        if mark is None:
-            return None
-        last = self._last
-        if last is not None and last[:3] == (beat.venue, beat.interval, mark):
-            return Freshness(beat, mark, last[3], self._stores.mono_s())
-        # Read after the mark: a commit in between makes the next mark another one, so no old stamp is believed.
-        stamp = self._stores.stamp()
-        self._last = (beat.venue, beat.interval, mark, stamp)
-        return Freshness(beat, mark, stamp, self._stores.mono_s())
+        return Freshness(last.beat, last.mark, last.stamp, self._stores.mono_s())
 
     def close(self) -> None:
         """Let go of the databases."""
@@ -59,8 +57,31 @@ class Watch:
             for commits in self._commits.values():
                 commits.close()
 
+    def _look(self, now_s: float, last: "_Look | None") -> "_Look | None":
+        beat = self._stores.heartbeat()
+        if beat.venue is None or not VENUE_NAME.fullmatch(beat.venue):
+            return None
+        mark = self._watched(beat.venue).mark()
+        if mark is None:
+            return None
+        key = (beat.venue, beat.interval, mark)
+        if last is not None and (last.beat.venue, last.beat.interval, last.mark) == key:
+            return _Look(beat, mark, last.stamp, now_s)
+        # Read after the mark: a commit in between makes the next mark another one, so no old stamp is believed.
+        return _Look(beat, mark, self._stores.stamp(), now_s)
+
     def _watched(self, venue: str) -> Commits:
         with self._lock:
             if venue not in self._commits:
                 self._commits[venue] = Commits(self._stores.instance_dir / f"{venue}.db")
             return self._commits[venue]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen, and when, on this machine's own clock."""
+
+    beat: Heartbeat
+    mark: Mark
+    stamp: str
+    at_s: float
