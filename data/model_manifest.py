@@ -16,6 +16,7 @@ from utils.file_operations import open_plain
 from utils.times import iso_utc
 
 if TYPE_CHECKING:
+    from models.final_fit import Choices
     from models.training import TrainedHorizon
 
 FORMAT = 2
@@ -51,7 +52,7 @@ def manifest_of(
         "calibrated_on": _span(trained.calibration_ms),
         "folds": len(trained.folds),
         "cost": asdict(trained.cost_record) if trained.cost_record else None,
-        "choices": asdict(trained.choices),
+        "choices": _choices(trained.choices),
         "metrics": {family: asdict(record) for family, record in trained.records.items()},
         "libraries": {name: version(name) for name in _LIBRARIES},
         "check": {"row": trained.check_row, "probability": trained.check_probability},
@@ -91,6 +92,11 @@ def card_of(manifest: dict[str, Any]) -> dict[str, Any]:
     shown = {name: value for name, value in manifest.items() if name not in hidden}
     shown["size_bytes"] = sum(entry["size"] for entry in manifest["files"].values())
     return {**shown, "file": f"{manifest['id']}.npz", "state": "ok", "reason": None}
+
+
+def _choices(choices: "Choices") -> dict[str, Any]:
+    """Return how a model was made, as it comes back from JSON: instances that make the same model compare manifests."""
+    return {**asdict(choices), "dropped": list(choices.dropped), "sizes": [asdict(size) for size in choices.sizes]}
 
 
 def _span(moments: Sequence[int]) -> dict[str, str]:

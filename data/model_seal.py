@@ -22,7 +22,7 @@ def sealed(manifest: Manifest, secret: bytes, before: object = None) -> Manifest
     """
     body = _body(manifest)
     kept = {}
-    if isinstance(before, dict) and _body(before) == body:
+    if isinstance(before, dict) and _says_the_same(before, body):
         kept = {name: text for name, text in _signatures(before).items() if name != key_id(secret)}
     newest = list(kept.items())[-(MAX_SIGNATURES - 1) :]
     return {**body, _FIELD: {**dict(newest), key_id(secret): _digest(body, secret)}}
@@ -59,6 +59,13 @@ def _body(manifest: Manifest) -> Manifest:
     return {name: value for name, value in manifest.items() if name != _FIELD}
 
 
+def _says_the_same(before: Manifest, body: Manifest) -> bool:
+    try:
+        return _spelled(_body(before)) == _spelled(body)
+    except (ValueError, RecursionError):  # whoever wrote it
+        return False
+
+
 def _signatures(manifest: Manifest) -> dict[str, str]:
     found = manifest.get(_FIELD)
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
@@ -67,6 +74,10 @@ def _signatures(manifest: Manifest) -> dict[str, str]:
 
 
 def _digest(body: Manifest, secret: bytes) -> str:
-    """Return the HMAC-SHA256 (RFC 2104) of the body in its one spelling: sorted keys, no spaces, shortest floats."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hmac.digest(secret, text.encode(), hashlib.sha256).hex()
+    """Return the HMAC-SHA256 (RFC 2104) of the body."""
+    return hmac.digest(secret, _spelled(body), hashlib.sha256).hex()
+
+
+def _spelled(body: Manifest) -> bytes:
+    """Return the body in its one spelling: sorted keys, no spaces, shortest floats."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

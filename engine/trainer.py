@@ -28,7 +28,6 @@ from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
-from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
 from models.fit_memory import FitMemory
 from models.panel import Panel
@@ -43,7 +42,6 @@ REPLAYED_ROWS = 200_000  # of all symbols and horizons together: about 70 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 30_000  # chosen evenly over symbols and time
-HALF_LIFE_DAYS = 60.0  # after which a row counts half in training; shorter ones were measured to lose
 THREADS = 2
 
 
@@ -128,13 +126,7 @@ class Training:
 
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = TrainingSettings(
-            replay_candles=replay_candles,
-            max_rows=ROWS_A_FIT,
-            threads=THREADS,
-            half_life_candles=HALF_LIFE_DAYS * DAY_MS / self._config.interval_ms,
-            cost_bps=self._config.cost_bps,
-        )
+        settings = training_settings(self._config, replay_candles)
         trained = train_horizon(
             panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
         )
@@ -188,6 +180,16 @@ class Training:
                     served = ServedHorizon(fold.model_id, trained.model.coverage, open_ms + MODEL_LIFE_MS)
                 case = Case(symbol, open_ms, price, span, self._config.cost_bps, Origin.REPLAYED)
                 yield prediction_of(case, figures, served, reason)
+
+
+def training_settings(config: Config, replay_candles: int) -> TrainingSettings:
+    """Return how the house trains under these settings, walking forward over so many candles."""
+    return TrainingSettings(
+        replay_candles=replay_candles,
+        max_rows=ROWS_A_FIT,
+        threads=THREADS,
+        cost_bps=config.cost_bps,
+    )
 
 
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:

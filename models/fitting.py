@@ -139,7 +139,7 @@ def _teaching_key(past: Past, family_name: str, columns: Sequence[int] | None) -
         None if columns is None else tuple(columns),
         job.outcomes.horizon_candles,
         settings.max_rows,
-        settings.half_life_candles,
+        job.half_life_candles,
         settings.seed,
     )
     return job.memory.key(modules, (job.known_span(past.split.training),), *parameters)

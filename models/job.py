@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from models import families
 from models.clusters import blocks_of
 from models.fit_memory import FitMemory
@@ -30,7 +31,7 @@ class TrainingSettings:
     seed: int = 1
     threads: int = 1
     families: tuple[str, ...] = ()  # empty: all there are
-    half_life_candles: float | None = None  # a row so much older than the newest counts half; None: all count alike
+    half_life_days: float | None = 60.0  # a row so much older than the newest counts half; None: all count alike
     cost_bps: float = 0.0  # of entering and leaving: a move beyond it is worth something
 
 
@@ -49,6 +50,12 @@ class Job:
     def block_candles(self) -> int:
         """Return the length of a piece of time that counts as one observation."""
         return max(self.outcomes.horizon_candles, MIN_BLOCK_CANDLES)
+
+    @property
+    def half_life_candles(self) -> float | None:
+        """Return after how many candles a training row counts half."""
+        days, open_ms = self.settings.half_life_days, self.panel.open_ms
+        return None if days is None else days * DAY_MS / float(open_ms[1] - open_ms[0])
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ class Past:
     @cached_property
     def taught_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows a fit sees, some of them twice, and whether each went up."""
-        chosen = balanced(self.training, self.job.outcomes.horizon_candles, self.job.settings.half_life_candles)
+        chosen = balanced(self.training, self.job.outcomes.horizon_candles, self.job.half_life_candles)
         return self.training.rows[chosen], self.training.up[chosen]
 
 

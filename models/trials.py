@@ -69,7 +69,7 @@ def try_newer_leaves(told: Sequence[Told]) -> Trial | None:
 def smallest(past: Past, form: ServingForm) -> tuple[ServingForm, tuple[Size, ...]]:
     """Return the form with as few trees as lose at most MAX_LOST_SHARE of the best one's gain, and all sizes tried.
 
-    Where no size gains anything there is nothing to measure by, and all trees stay. A line has no trees.
+    Where no size gains more than a tie there is nothing to measure by, and all trees stay. A line has no trees.
     """
     if not isinstance(form, Forest):
         return form, ()
@@ -83,7 +83,7 @@ def smallest(past: Past, form: ServingForm) -> tuple[ServingForm, tuple[Size, ..
     best = min(size.log_loss for size in sizes)
     allowed = best + MAX_LOST_SHARE * (EVEN_LOSS - best)
     fitting = [size.trees for size in sizes if size.log_loss <= allowed]
-    return forms[min(fitting)] if best < EVEN_LOSS and fitting else form, sizes
+    return forms[min(fitting)] if best < EVEN_LOSS - TIE_LOSS and fitting else form, sizes
 
 
 def _importance_of(fitted: Fitted) -> Importance:

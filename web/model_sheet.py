@@ -6,7 +6,6 @@ from typing import Any
 
 from data.champion_store import PERSON, ChampionStore, Change
 from data.drift_store import DRIFT_LIMIT
-from data.model_skill import Week, weekly_scores
 from data.skill import MIN_RESAMPLED
 from utils.mailbox import Letter
 from utils.times import parse_utc
@@ -70,7 +69,7 @@ class ModelsSheet:
     undo: Change | None
     refused: list[Card]
     waiting: list[Letter]
-    weeks: list[Week]
+    weeks: list[dict[str, Any]]
     min_resampled: int
     leaks: list[dict[str, Any]]
     leak_job: Training | None
@@ -85,7 +84,6 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
     limit = skill_limit([value for card in here for value in _shown_values(card)])
     nothing: list[Change] = []
     changes = stores.ask(lambda engine, interval: ChampionStore(engine, interval).changes(CHANGES), nothing)
-    no_weeks: list[Week] = []
     is_alive = beat.is_alive(stores.mono_s())
     training = beat.training if is_alive else None
     leaks, is_done = _leaks(stores, beat)
@@ -100,7 +98,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         undo=_undo(changes, horizon, here),
         refused=[card for card in cards if card["state"] != "ok"],
         waiting=stores.mailbox.waiting(),
-        weeks=stores.ask(lambda engine, interval: weekly_scores(engine, interval, horizon, WEEKS), no_weeks),
+        weeks=stores.recent_skill(by="week", horizon=horizon, origin="live")[-WEEKS:] if horizon else [],
         min_resampled=MIN_RESAMPLED,
         leaks=leaks,
         leak_job=beat.models.leaks if is_alive else None,

@@ -32,8 +32,7 @@ def ledger(case, tmp_path_factory):
 
 
 def test_the_same_rows_have_the_same_skill(case, panel, ledger):
-    settings = TrainingSettings(case.settings.replay_candles, max_rows=case.settings.max_rows, threads=2)
-    walked = walk_forward_of(panel, train_horizon(panel, "5m", "1h", 12, settings), CONFIG.cost_bps)
+    walked = walk_forward_of(panel, train_horizon(panel, "5m", "1h", 12, case.settings), CONFIG.cost_bps)
 
     for name in ("WALKUSDT", "EDGEUSDT"):
         skill = walked.skill(walked.symbols == panel.symbols.index(name))

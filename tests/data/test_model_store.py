@@ -185,7 +185,7 @@ def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
 
 
 def test_a_card_tells_how_the_model_was_made(folder, trained):
-    (card,) = ModelStore(folder).cards(VENUE)
+    (card,) = store_in(folder).cards(VENUE)
 
     choices = card["choices"]
     assert set(choices) == {"dropped", "fewer_columns", "newer_leaves", "sizes", "trees"}
@@ -376,3 +376,12 @@ def test_a_refusal_is_logged_once_however_often_the_folder_is_looked_at(folder, 
         store.newest(VENUE, "5m", "1h", COLUMNS)
 
     assert len([record for record in caplog.records if "model refused" in record.message]) == 1
+
+
+@pytest.mark.parametrize("before", ['{"cut_ms": 1e999}', "[1]", '{"signatures": 3}', "nothing"])
+def test_whatever_lies_where_a_manifest_is_written_is_replaced(folder, trained, before):
+    (folder / f"{trained.model.id}.json").write_text(before)
+
+    store_in(folder).save(trained, VENUE, SPAN)
+
+    assert newest(folder) == trained.model.id

@@ -1,5 +1,7 @@
 """Whole markets in memory, trained on and walked through as the house does it: made by the simulator, or recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from backtesting.walk_forward import walk_forward_of
@@ -7,10 +9,10 @@ from data.candle_tables import CandleTables
 from data.ledger_tables import SUMS
 from data.skill import BINS
 from engine.history import training_span, warm_up_ms
-from engine.trainer import MAX_REPLAYED_SHARE, ROWS_A_FIT, build_panel
+from engine.trainer import MAX_REPLAYED_SHARE, build_panel, training_settings
 from market.candles import CANDLES
 from market.intervals import DAY_MS
-from models.training import TrainingSettings, train_horizon
+from models.training import train_horizon
 from simulator.coins import EPOCH_MS
 from simulator.generated_tape import GeneratedTape
 from simulator.listings import DEFAULT_SYMBOLS
@@ -47,11 +49,8 @@ def panel_of(tables, config):
 
 def walk(panel, config, horizon, families=(), threads=1):
     """Return the scored walk-forward of one horizon over the newest six tenths of the history."""
-    settings = TrainingSettings(
-        replay_candles=int(MAX_REPLAYED_SHARE * len(panel.open_ms)),
-        max_rows=ROWS_A_FIT,
-        families=families,
-        threads=threads,
+    settings = replace(
+        training_settings(config, int(MAX_REPLAYED_SHARE * len(panel.open_ms))), families=families, threads=threads
     )
     candles = config.horizon_ms[horizon] // config.interval_ms
     trained = train_horizon(panel, config.INTERVAL, horizon, candles, settings)

@@ -83,6 +83,7 @@ class House:
 
     def add_candle(self, symbol, open_ms, close):
         self.candles.append([Candle(symbol, open_ms, close, close, close, close, 1.0)])
+        self.candles.settle()
 
     def add_gap(self, symbol="BTCUSDT", candles=3, is_repaired=True, found_ms=T0 - 60_000):
         """Keep a gap of so many candles up to the one that closed last; REST took two seconds of market time."""

@@ -241,8 +241,17 @@ def test_the_api_tells_the_same(cast):
     assert set(cards[cast.champion]) <= set(described)
 
 
-def test_the_score_of_each_week_is_shown(lively):
+def test_before_the_first_live_outcome_no_week_has_a_score(lively):
     assert "No live outcome yet" in page(lively)
+
+
+def test_the_live_score_of_each_week_is_shown(lively):
+    open_ms = T0 - 14 * 300_000
+    lively.publish(*(lively.prediction(symbol, "1h", open_ms, up=0.6) for symbol in lively.symbols))
+    lively.ledger.score(T0)
+    lively.beat()
+
+    assert re.search(r'<tr data-n="3"><td>2025-W47</td>', page(lively))
 
 
 def test_the_leak_tests_tell_what_the_last_run_found(lively):
