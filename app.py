@@ -113,16 +113,22 @@ class Supervisor:
         threads = ["--worker-class", "web.worker.PatientWorker", "--workers", "1", "--threads", str(WEB_THREADS)]
         length = ["--limit-request-line", "8190", "--limit-request-fields", "64", "--limit-request-field_size", "8190"]
         bind = ["--bind", f"{_url_host(self._config.HOST)}:{self._config.PORT}", "--no-control-socket"]
+        # 64 threads would each keep memory of their own for what comes and goes: 92 MB instead of 117 under load.
+        lean = {"MALLOC_ARENA_MAX": "2"}
         quiet = ["--log-level", "warning", "--graceful-timeout", "3", "--keep-alive", "20"]
-        self._start("web", [sys.executable, "-m", "gunicorn", *threads, *length, *bind, *quiet, "app:app"])
+        self._start(
+            "web", [sys.executable, "-m", "gunicorn", *threads, *length, *bind, *quiet, "app:app"], environ=lean
+        )
 
-    def _start(self, name: str, command: list[str], log: Path | None = None) -> None:
+    def _start(
+        self, name: str, command: list[str], log: Path | None = None, environ: dict[str, str] | None = None
+    ) -> None:
         from engine.source import house_environment
         from utils.processes import Child
 
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
-        child = Child(name, command, house_environment(), log)
+        child = Child(name, command, house_environment() | (environ or {}), log)
         self._children[name] = child
         child.start()
 

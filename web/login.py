@@ -4,8 +4,10 @@ A browser logs in on a page and gets a cookie; a program sends HTTP Basic with e
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request
+from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from config import Config
@@ -21,6 +23,9 @@ from web.shell import chosen_theme
 OPEN_ENDPOINTS = frozenset(
     {"health.alive", "health.ready", "assets.plain", "assets.versioned", "assets.favicon", "login.page", "login.enter"}
 )
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Candela", charset="UTF-8"'}
 _PLACE = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # a path of this site: visible ASCII, no backslash, no second slash
 _MAX_PLACE_LETTERS = 500
@@ -39,6 +44,18 @@ def register(site: Flask, config: Config) -> None:
     site.before_request(_require_password)
     site.after_request(_keep_private)
     site.jinja_env.globals["has_login"] = True
+
+
+def may_have(site: Flask, environ: "WSGIEnvironment") -> bool:
+    """Return whether who sends this cookie may still have what was shown to the same cookie before.
+
+    A password that is sent along is judged anew each time: to somebody who must wait for the next guess, an answer that
+    was kept would tell which password is right.
+    """
+    sessions: Sessions | None = site.extensions.get("sessions")
+    if sessions is None:
+        return True
+    return "HTTP_AUTHORIZATION" not in environ and sessions.is_open(parse_cookie(environ).get(COOKIE))
 
 
 @login.get("/login")

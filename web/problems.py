@@ -114,18 +114,22 @@ def _argument_problem(error: ValidationError, raised: HTTPException) -> ProblemE
     """Return the first complaint of the argument parser as a problem that names the field and what it takes."""
     schema: Schema = raised.data["schema"]  # type: ignore[attr-defined]
     taken = {field.data_key or name: field for name, field in schema.fields.items()}
-    name, messages = next(iter(error.messages["query"].items()))  # type: ignore[call-overload]
+    ((source, complaints),) = error.messages.items()  # type: ignore[union-attr]
+    name, messages = next(iter(complaints.items()))
+    if name == "_schema":
+        return ProblemError(400, "bad_body", "the body is refused: it is no object", allowed="a JSON object")
     if name not in taken:
         known = sorted(taken)
         detail = f"{name[:80]!r} is no argument here; it takes {', '.join(known) or 'none'}"
         return ProblemError(400, "unknown_argument", detail, field=name[:80], allowed=known)
-    value = request.args.get(name, "")[:80]
-    allowed = taken[name].metadata["allowed"]
+    allowed = taken[name].metadata["x-allowed"]
     told = allowed if isinstance(allowed, str) else ", ".join(allowed)
+    shown = f"{name}={request.args.get(name, '')[:80]!r}" if source == "query" else name
+    if isinstance(messages, dict):  # of a list: what is wrong with one of its entries
+        place, messages = next(iter(messages.items()))
+        shown = f"{name}[{place}]"
     complaint = str(messages[0]).rstrip(".")
-    return ProblemError(
-        400, "bad_argument", f"{name}={value!r}: {complaint}; allowed: {told}", field=name, allowed=allowed
-    )
+    return ProblemError(400, "bad_argument", f"{shown}: {complaint}; allowed: {told}", field=name, allowed=allowed)
 
 
 def _answer(status: int, code: str, detail: str, headers: dict[str, str], more: dict[str, Any]) -> Response:

@@ -141,6 +141,21 @@ def test_logging_out_ends_every_session(locked, site):
     assert [client.get("/system").status_code for client in (locked, other)] == [401, 401]
 
 
+def test_logging_out_ends_what_was_kept_for_the_session_too(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    site = create_site(lively.stores, config)
+    one, other = site.test_client(), site.test_client()
+    log_in(one)
+    log_in(other)
+    before = [other.get("/api/v1/predictions").status_code for _ in range(2)]
+    was_kept = site.extensions["kept_answers"].stats().hits
+
+    one.post("/logout", data={FIELD: token_of(one, "/login")})
+
+    assert (before, was_kept) == ([200, 200], 1)
+    assert other.get("/api/v1/predictions").status_code == 401
+
+
 def test_another_password_ends_the_sessions_of_the_old_one(tmp_path):
     cookie = Sessions(tmp_path, PASSWORD).open()
 
@@ -172,6 +187,18 @@ def test_the_sixth_guess_is_not_looked_at(locked):
     assert right_but_late.status_code == 429
     assert 0 < int(right_but_late.headers["Retry-After"]) <= WINDOW_SECONDS
     assert log_in(locked).status_code == 429
+
+
+def test_a_kept_answer_does_not_tell_who_must_wait_which_password_is_right(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    client = create_site(lively.stores, config).test_client()
+    before = [client.get("/api/v1/chain", auth=("me", PASSWORD)).status_code for _ in range(2)]
+    for n in range(MAX_FAILURES):
+        client.get("/api/v1/chain", auth=("me", f"guess {n}"))
+
+    after = client.get("/api/v1/chain", auth=("me", PASSWORD)).status_code
+
+    assert (before, after) == ([200, 200], 429)
 
 
 def test_who_has_a_session_is_not_locked_out_by_the_guesses_of_others(locked, site):
