@@ -242,7 +242,7 @@ compile_reference()
 folder, name, columns = sys.argv[1:]
 rows = np.random.default_rng(5).normal(size=(500, int(columns)))
 before = own_mb()
-model = ModelStore(Path(folder)).load(name)
+model = ModelStore(Path(folder), Path(folder) / "model.key").load(name)
 model.predict(rows)
 print(own_mb() - before, flush=True)
 sys.stdin.read()
