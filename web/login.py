@@ -49,12 +49,13 @@ def register(site: Flask, config: Config) -> None:
 def may_have(site: Flask, environ: "WSGIEnvironment") -> bool:
     """Return whether who sends this cookie may still have what was shown to the same cookie before.
 
-    A password that is sent with the request need not be looked at: it was right, and it lasts as long as this process.
+    A password that is sent along is judged anew each time: to somebody who must wait for the next guess, an answer that
+    was kept would tell which password is right.
     """
     sessions: Sessions | None = site.extensions.get("sessions")
-    if sessions is None or "HTTP_AUTHORIZATION" in environ:
+    if sessions is None:
         return True
-    return sessions.is_open(parse_cookie(environ).get(COOKIE))
+    return "HTTP_AUTHORIZATION" not in environ and sessions.is_open(parse_cookie(environ).get(COOKIE))
 
 
 @login.get("/login")

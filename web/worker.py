@@ -59,7 +59,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         for connection, end_s in list(self._ends.items()):
             if now_s >= end_s:
                 self._ends.pop(connection, None)
-                logger.info("slow request ended seconds=%.0f", HEAD_SECONDS)
+                logger.info("slow request ended")
                 _stop_listening(connection.sock)
 
     def handle(self, conn: Any) -> Any:

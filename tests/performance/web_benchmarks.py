@@ -73,6 +73,7 @@ def fill(folder: Path) -> dict[str, float]:
     )
     ledger.score(NOW_MS)
     ledger.publish([_call(symbol, table[-1], random, Origin.LIVE) for symbol, table in tables])
+    ledger.settle()
     engine.dispose()
     prices = {symbol: float(table["close"][-1]) for symbol, table in tables}
     beat(folder, prices, NOW_S)

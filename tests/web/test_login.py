@@ -1,5 +1,6 @@
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -188,6 +189,18 @@ def test_the_sixth_guess_is_not_looked_at(locked):
     assert log_in(locked).status_code == 429
 
 
+def test_a_kept_answer_does_not_tell_who_must_wait_which_password_is_right(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    client = create_site(lively.stores, config).test_client()
+    before = [client.get("/api/v1/chain", auth=("me", PASSWORD)).status_code for _ in range(2)]
+    for n in range(MAX_FAILURES):
+        client.get("/api/v1/chain", auth=("me", f"guess {n}"))
+
+    after = client.get("/api/v1/chain", auth=("me", PASSWORD)).status_code
+
+    assert (before, after) == ([200, 200], 429)
+
+
 def test_who_has_a_session_is_not_locked_out_by_the_guesses_of_others(locked, site):
     log_in(locked)
     for n in range(MAX_FAILURES + 1):
@@ -206,6 +219,28 @@ def test_guesses_are_counted_by_client_and_forgotten_in_time():
     assert guesses.judge(PASSWORD, "192.0.2.1") is Guess.RIGHT
     now_s = WINDOW_SECONDS
     assert guesses.judge(PASSWORD, "2001:db8::1") is Guess.RIGHT
+
+
+def test_many_guesses_at_once_are_no_more_than_one_after_another():
+    guesses = Guesses(PASSWORD)
+
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda n: guesses.judge(f"guess {n}", "192.0.2.1"), range(32)))
+
+    assert found.count(Guess.WRONG) == MAX_FAILURES
+    assert found.count(Guess.REFUSED) == 32 - MAX_FAILURES
+
+
+def test_the_clients_that_are_remembered_are_bounded(monkeypatch):
+    monkeypatch.setattr("web.guesses.MAX_CLIENTS", 2)
+    guesses = Guesses(PASSWORD)
+    for client in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        for _ in range(MAX_FAILURES):
+            guesses.judge("wrong", client)
+
+    waits = [guesses.wait_seconds(f"192.0.2.{n}") > 0 for n in (1, 2, 3)]
+
+    assert waits == [False, True, True]
 
 
 def test_a_visitor_cannot_choose_whom_the_guesses_count_for(locked):
