@@ -1,10 +1,11 @@
-"""Answer with a page: rendered, tagged by its content, never kept without asking."""
+"""Answer with a page: rendered, tagged by its content, kept here until the next heartbeat."""
 
 from typing import Any
 
 from flask import Response, render_template, request
 
 from web.answers import digest, tagged
+from web.kept_answers import keep_for_moment
 from web.preferences import preferences
 from web.problems import refuse_argument
 from web.site_stores import stores
@@ -15,6 +16,7 @@ def page_answer(template: str, **context: Any) -> Response:
     body = render_template(template, **context).encode()
     answer = Response(body, mimetype="text/html")
     answer.vary.add("Cookie")
+    keep_for_moment()
     return tagged(answer, digest(body))
 
 
