@@ -12,6 +12,7 @@ from data.ledger_rows import FIELDS
 from market.candles import LAST_VALID_MS
 from market.intervals import INTERVAL_MS
 from utils.times import parse_utc
+from web.chart_lines import LINES
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
@@ -145,6 +146,15 @@ class CandleArguments(Arguments):
     start = Moment("earliest open time, inclusive: then the oldest rows from there")
     end = Moment("open time to stop before")
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
+
+
+class IndicatorArguments(Arguments):
+    """Which lines of which candles."""
+
+    interval = choice("length of a candle, a multiple of the base interval; the base interval by default", *INTERVAL_MS)
+    end = Moment("open time to stop before")
+    limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
+    columns = FieldList(("open_time", *LINES))
 
 
 class ArgumentsParser(FlaskParser):
