@@ -29,6 +29,11 @@ INDICATORS = (
     Indicator("rsi", "RSI 14", ("rsi",)),
 )
 LINES = tuple(line for indicator in INDICATORS for line in indicator.lines)
+LINE_NAMES = {
+    **{indicator.lines[0]: indicator.name for indicator in INDICATORS},
+    "bollinger_upper_20": "Upper band",
+    "bollinger_lower_20": "Lower band",
+}
 KEYS = tuple(indicator.key for indicator in INDICATORS)
 
 
