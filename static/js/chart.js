@@ -51,6 +51,7 @@ async function load() {
 
 await load();
 if (now.candles.length) draw();
+else document.addEventListener("parts", ({ detail: page }) => { if (page.querySelector("#chart .plot")) location.reload(); }); // the first candles bring a legend, too
 
 function draw() {
   // A price of the scale gives way to the tag of the last one.
@@ -76,16 +77,15 @@ function draw() {
   const over = overlay(chart, bars, now, { price, step, steps, isSmall });
   bars.attachPrimitive(over);
 
-  let total = 0;
+  let places = [];
   function fill() {
     const holes = now.gaps.flatMap(({ before, after }) => [...Array(Math.min(GAP_SLOTS, Math.round((after - before) / step) - 1)).keys()].map((i) => ({ time: before + (i + 1) * step })));
     const last = now.candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
-    const places = [...now.candles, ...holes, ...future].sort((a, b) => a.time - b.time);
+    places = [...now.candles, ...holes, ...future].sort((a, b) => a.time - b.time);
     bars.setData(places);
     volume.setData(now.candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
     for (const [line, series] of drawn) series.setData(now.lines.get(line));
     document.getElementById("gaps-key").hidden = now.gaps.length === 0;
-    total = places.length;
   }
   function paint() {
     const text = { textColor: colour("mute"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11 };
@@ -109,7 +109,7 @@ function draw() {
   box.querySelector(".plot")?.remove();
   paint();
   const shown = () => SHOWN + steps();
-  chart.timeScale().setVisibleLogicalRange({ from: total - shown(), to: total - 1 });
+  chart.timeScale().setVisibleLogicalRange({ from: places.length - shown(), to: places.length - 1 });
   document.addEventListener("look", paint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   document.addEventListener("parts", async () => {
@@ -133,7 +133,8 @@ function draw() {
   chart.subscribeCrosshairMove((event) => tell(event.time));
 
   document.getElementById("chart-keys").hidden = false;
-  keyboard(box, chart, () => total, shown);
+  const view = document.getElementById("chart-view");
+  keyboard(box, chart, { total: () => places.length, newest: shown, tell: (from, to) => { view.textContent = `${moment(places[from].time)} to ${moment(places[to].time)}`; } });
   picture(document.getElementById("picture"), chart, {
     title: () => `${symbol} ${interval}`,
     note: () => [`to ${moment(now.candles.at(-1).time + step)}`, `${market} market`, ...lines.map((line) => line.replaceAll("_", " ")), "Candela"].join(" · "),

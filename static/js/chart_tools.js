@@ -4,8 +4,8 @@ import { colour } from "./chart_colours.js";
 const HEAD = 34; // px above the picture, for what it shows
 const FEWEST = 10; // candles that stay in view
 
-// `total()` tells how many places the time axis has, `newest()` how many candles a first view shows.
-export function keyboard(box, chart, total, newest) {
+// `total()` tells how many places the time axis has, `newest()` how many a first view shows, `tell` is told what is in view.
+export function keyboard(box, chart, { total, newest, tell }) {
   const scale = chart.timeScale();
   const moves = {
     ArrowLeft: ({ from, to }) => shifted(from, to, -(to - from) / 10),
@@ -17,7 +17,7 @@ export function keyboard(box, chart, total, newest) {
     0: () => ({ from: total() - newest(), to: total() - 1 }),
   };
   function shifted(from, to, by) {
-    const kept = Math.max(-from, Math.min(by, total() - 1 - to)); // nothing is beyond the ends
+    const kept = Math.max(Math.min(0, -from), Math.min(by, Math.max(0, total() - 1 - to))); // nothing is beyond the ends
     return { from: from + kept, to: to + kept };
   }
   function zoomed(from, to, factor) {
@@ -33,7 +33,9 @@ export function keyboard(box, chart, total, newest) {
     const range = move && scale.getVisibleLogicalRange();
     if (!range) return;
     event.preventDefault();
-    scale.setVisibleLogicalRange(move(range));
+    const next = move(range);
+    scale.setVisibleLogicalRange(next);
+    tell(Math.max(0, Math.round(next.from)), Math.min(total() - 1, Math.round(next.to)));
   });
 }
 
