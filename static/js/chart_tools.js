@@ -24,18 +24,20 @@ export function keyboard(box, chart, { total, newest, tell }) {
     const span = Math.max(FEWEST, Math.min((to - from) * factor, total() - 1));
     return { from: Math.max(0, to - span), to: Math.max(to, span) };
   }
+  let wanted = null; // what was asked for until the next frame shows it: keys come faster than frames
+  scale.subscribeVisibleLogicalRangeChange(() => { wanted = null; });
   box.tabIndex = 0;
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", "Chart: arrows move it, plus and minus zoom, Home and End go to its ends, 0 goes back");
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const move = moves[event.key === "=" ? "+" : event.key];
-    const range = move && scale.getVisibleLogicalRange();
+    const range = move && (wanted ?? scale.getVisibleLogicalRange());
     if (!range) return;
     event.preventDefault();
-    const next = move(range);
-    scale.setVisibleLogicalRange(next);
-    tell(Math.max(0, Math.round(next.from)), Math.min(total() - 1, Math.round(next.to)));
+    wanted = move(range);
+    scale.setVisibleLogicalRange(wanted);
+    tell(Math.max(0, Math.round(wanted.from)), Math.min(total() - 1, Math.round(wanted.to)));
   });
 }
 
