@@ -22,6 +22,7 @@ from utils.setting_values import (
     folder,
     folder_with,
     host,
+    host_names,
     is_loopback,
     number,
     root_url,
@@ -101,6 +102,7 @@ class Config:
     LOG_LEVEL: Annotated[str, choice(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))] = "INFO"  # least level logged
     SAVED_MODELS_DIR: Annotated[Path, folder()] = CHECKOUT / "saved_models"  # where model artefacts lie
     PASSWORD: Annotated[str | None, words()] = field(default=None, repr=False)  # turns the login on
+    ALLOWED_HOSTS: Annotated[str | None, host_names()] = None  # names under which a proxy serves the board
     DATABASE_URL: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: ledger
     REDIS_URL: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: cache
     DASK_ADDRESS: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: workers
@@ -130,6 +132,16 @@ class Config:
         """Return how many of the busiest symbols are asked for; None when they are named."""
         match = _TOP.fullmatch(self.SYMBOLS)
         return int(match[1]) if match else None
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """Return the names a proxy serves the board under, in small letters."""
+        return _split(self.ALLOWED_HOSTS.lower()) if self.ALLOWED_HOSTS else []
+
+    @property
+    def secrets(self) -> list[str]:
+        """Return the values that no log and no answer may hold."""
+        return [value for name in sorted(_SECRETS) if (value := getattr(self, name)) is not None]
 
     @property
     def cost_bps(self) -> float:

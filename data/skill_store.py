@@ -58,6 +58,22 @@ class SkillStore:
             items.append({**head, **({"model": model} if model else {}), **named, **scores})
         return items
 
+    def recent(self, horizon: str, since_ms: int) -> list[Scores]:
+        """Return the scores of all symbols together in the spans of one horizon that end after `since_ms`.
+
+        One item an origin; its calibration is empty, because tenths of probability are not kept by time.
+        """
+        c = skill_blocks.c
+        query = select(c.origin, c.block, *(func.sum(c[name]) for name in SUMS))
+        query = query.where(c.interval == self._interval, c.horizon == horizon)
+        query = query.where(c.origin.in_(("live", "replayed")), c.block >= since_ms // duration_ms(horizon))
+        spans: dict[str, list[Any]] = defaultdict(list)
+        with self._engine.connect() as connection:
+            for row in connection.execute(query.group_by(c.origin, c.block).order_by(c.block)):
+                spans[row[0]].append(tuple(row[2:]))
+        head = {"symbol": None, "horizon": horizon, "market": self._market}
+        return [{**head, "origin": origin, **compute_skill(np.array(rows), [])} for origin, rows in spans.items()]
+
     def _spans(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
         """Return for each group its (span, sums ...) in order of time."""
         table = regime_blocks if by == "regime" else skill_blocks

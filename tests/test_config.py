@@ -13,6 +13,7 @@ UNSUPPORTED = {"DATABASE_URL", "REDIS_URL", "DASK_ADDRESS"}
 PARSED_AS = {
     "HORIZONS": ["horizons", "horizon_ms"],
     "SYMBOLS": ["symbols"],
+    "ALLOWED_HOSTS": ["allowed_hosts"],
     "FEE_BPS": ["cost_bps"],
     "SLIPPAGE_BPS": ["cost_bps"],
 }

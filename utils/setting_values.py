@@ -90,6 +90,18 @@ def host() -> Reader:
     return Reader("an IP address or a host name", read)
 
 
+def host_names() -> Reader:
+    """Take a comma list of host names or addresses, without ports."""
+
+    def read(text: str) -> str:
+        names = [part.strip() for part in text.split(",")]
+        if not all(_is_address(name) or _HOST_NAME.fullmatch(name) for name in names):
+            raise ValueError(text)
+        return text
+
+    return Reader("a comma list of host names such as candela.example.org, without ports", read)
+
+
 def root_url(*schemes: str) -> Reader:
     """Take the root of a service: scheme, host and port, without a query, a fragment or credentials."""
 

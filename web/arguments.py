@@ -1,18 +1,17 @@
-"""What the API takes in its query string; anything else is refused with the field and what it takes."""
+"""What the API takes in its query string and bodies; anything else is refused with the field and what it takes."""
 
 import re
 from typing import Any
 
+import msgspec
 from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
-from data.gap_store import FIELDS as GAP_FIELDS
-from data.ledger_rows import FIELDS
 from market.candles import LAST_VALID_MS
 from market.intervals import INTERVAL_MS
 from utils.times import parse_utc
-from web.chart_lines import LINES
+from web.problems import ProblemError
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
@@ -28,7 +27,7 @@ class WholeNumber(fields.Integer):
         super().__init__(
             load_default=default,
             validate=validate.Range(low, high),
-            metadata={"allowed": f"{low} to {high}", "description": what},
+            metadata={"x-allowed": f"{low} to {high}", "description": what},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -44,7 +43,7 @@ class Moment(fields.String):
         """Describe the time as `what`."""
         super().__init__(
             load_default=None,
-            metadata={"allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
+            metadata={"x-allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -66,7 +65,7 @@ class FieldList(fields.String):
         super().__init__(
             data_key="fields",
             load_default=None,
-            metadata={"allowed": list(allowed), "description": "comma list of the keys to answer with"},
+            metadata={"x-allowed": list(allowed), "description": "comma list of the keys to answer with"},
         )
         self._names = allowed
 
@@ -90,8 +89,13 @@ def word(what: str, pattern: str, allowed: str) -> fields.String:
     return fields.String(
         load_default=None,
         validate=check,
-        metadata={"allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
+        metadata={"x-allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
     )
+
+
+def horizon_word() -> fields.String:
+    """Return a field that takes one horizon."""
+    return word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
 
 
 def choice(what: str, *options: str) -> fields.String:
@@ -99,7 +103,7 @@ def choice(what: str, *options: str) -> fields.String:
     return fields.String(
         load_default=None,
         validate=validate.OneOf(options, error="not one of them"),
-        metadata={"allowed": list(options), "description": what},
+        metadata={"x-allowed": list(options), "description": what},
     )
 
 
@@ -116,27 +120,24 @@ class ChoiceArguments(Arguments):
     """Which rows: of a symbol, of a horizon."""
 
     symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
-    horizon = word("one horizon", r"[0-9]{1,7}[smhdw]", "one of the horizons of /api/v1/status")
+    horizon = horizon_word()
 
 
 class ListArguments(Arguments):
     """How many rows, and from where on."""
 
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, DEFAULT_LIMIT)
-    cursor = word("next_cursor of the page before", r"[\w.~-]{1,80}", "next_cursor of the page before")
+    cursor = word("next_cursor of the page before", r"[\w.~-]{1,120}", "next_cursor of the page before")
 
 
 class PageArguments(ChoiceArguments, ListArguments):
-    """Which predictions, how many of them, from where on, and which of their keys."""
-
-    columns = FieldList(FIELDS)
+    """Which predictions, how many of them, and from where on."""
 
 
 class GapArguments(ListArguments):
-    """Which gaps, how many of them, from where on, and which of their keys."""
+    """Which gaps, how many of them, and from where on."""
 
     symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
-    columns = FieldList(GAP_FIELDS)
 
 
 class CandleArguments(Arguments):
@@ -154,11 +155,10 @@ class IndicatorArguments(Arguments):
     interval = choice("length of a candle, a multiple of the base interval; the base interval by default", *INTERVAL_MS)
     end = Moment("open time to stop before")
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
-    columns = FieldList(("open_time", *LINES))
 
 
 class ArgumentsParser(FlaskParser):
-    """Reads the query; what is unknown or given twice is refused."""
+    """Reads the query or the body; what is unknown or given twice is refused."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
     DEFAULT_VALIDATION_STATUS = 400
@@ -169,3 +169,14 @@ class ArgumentsParser(FlaskParser):
             if len(values) > 1:
                 raise ValidationError({name: ["given more than once"]})
         return super().load_querystring(req, schema)
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Return the JSON body; a body of another kind has no fields, and what cannot be read is refused."""
+        if not req.is_json:
+            return {}
+        try:
+            return msgspec.json.decode(req.get_data())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProblemError(
+                400, "bad_body", "the body is refused: it is no JSON", allowed="a JSON object"
+            ) from error

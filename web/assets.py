@@ -97,7 +97,10 @@ def _path(folder: Path, name: str) -> Path | None:
     if "\0" in name or any(part in ("", "..") or part.startswith(".") for part in parts):
         return None
     path = folder.joinpath(*parts)
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a name longer than any file's
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,12 @@
-"""Routes that describe themselves: one typed door to flask-smorest."""
+"""Routes that describe themselves: one typed door to flask-smorest.
+
+The description is the one table of the API: routes, `/docs` and the command line client are all read from it
+(`web.operations`). What it needs beyond OpenAPI stands under `x-shown` and, for arguments, `x-allowed`.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from flask import Flask, Response
 from flask_smorest import Api, Blueprint  # type: ignore[import-untyped]
@@ -12,6 +17,21 @@ from web.problems import ProblemSchema
 
 View = Callable[..., Response]
 _PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How people are shown an operation: an example, and its command in a shell.
+
+    `answer` is what `asked`, the example's arguments, may give. `command` is the word in the shell, by default the
+    name of the view; `subject` is the argument that may follow it without its name; `columns` are its table's.
+    """
+
+    answer: Any = None
+    asked: dict[str, Any] = field(default_factory=dict)
+    command: str | None = None
+    subject: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 class ApiBlueprint(Blueprint):  # type: ignore[misc]
@@ -28,8 +48,12 @@ class DescribedApi(Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None:
         """Leave errors to `web.problems`."""
 
+    def description(self) -> dict[str, Any]:
+        """Return the OpenAPI description."""
+        return cast("dict[str, Any]", self.spec.to_dict())
 
-def describe_api(site: Flask, blueprints: list[ApiBlueprint], prefix: str) -> None:
+
+def describe_api(site: Flask, blueprints: list[ApiBlueprint], prefix: str) -> DescribedApi:
     """Serve the blueprints under `prefix`, and their description."""
     site.config.update(
         API_TITLE="Candela",
@@ -40,6 +64,7 @@ def describe_api(site: Flask, blueprints: list[ApiBlueprint], prefix: str) -> No
     api = DescribedApi(site)
     for blueprint in blueprints:
         api.register_blueprint(blueprint, url_prefix=prefix)
+    return api
 
 
 def route(
@@ -50,6 +75,7 @@ def route(
     media_type: str = "application/json",
     problems: tuple[int, ...] = (400, 404),
     name: str | None = None,
+    shown: Shown | None = None,
 ) -> Callable[[View], View]:
     """Return a decorator that serves a view at `path`; it gets the checked arguments as one dict first.
 
@@ -57,11 +83,46 @@ def route(
     """
 
     def decorate(view: View) -> View:
-        described = blueprint.response(200, answer or {"type": "string"}, content_type=media_type)(view)
-        for status in problems:
-            described = blueprint.alt_response(status, schema=ProblemSchema, content_type=_PROBLEM)(described)
+        statuses = (*problems, 414)  # any address may be too long
+        described = _answering(blueprint, view, name, answer or {"type": "string"}, media_type, statuses, shown)
         parsed = blueprint.arguments(arguments, location="query")(described)
         blueprint.route(path, endpoint=name)(parsed)
         return view
 
     return decorate
+
+
+def question(
+    blueprint: ApiBlueprint, path: str, body: type[Schema], answer: type[Schema], shown: Shown
+) -> Callable[[View], View]:
+    """Return a decorator that serves a view at `path` to POST; it gets the checked JSON body as one dict.
+
+    It is for questions that are too long for an address: the view must change nothing. The example's arguments are
+    the body of the example.
+    """
+
+    def decorate(view: View) -> View:
+        described = _answering(blueprint, view, None, answer, "application/json", (400, 403), shown)
+        parsed = blueprint.arguments(body, location="json", example=shown.asked)(described)
+        blueprint.route(path, endpoint=view.__name__, methods=["POST"])(parsed)
+        return view
+
+    return decorate
+
+
+def _answering(
+    blueprint: ApiBlueprint,
+    view: View,
+    name: str | None,
+    answer: type[Schema] | dict[str, Any],
+    media_type: str,
+    problems: tuple[int, ...],
+    shown: Shown | None,
+) -> View:
+    """Return the view with its answers described."""
+    shown = shown or Shown()
+    described = blueprint.response(200, answer, content_type=media_type, example=shown.answer)(view)
+    for status in problems:
+        described = blueprint.alt_response(status, schema=ProblemSchema, content_type=_PROBLEM)(described)
+    told = {"asked": shown.asked, "command": shown.command, "subject": shown.subject, "columns": list(shown.columns)}
+    return cast("View", blueprint.doc(**{"operationId": name or view.__name__, "x-shown": told})(described))

@@ -1,4 +1,4 @@
-"""Answer with a page: rendered, tagged by its content, never kept without asking."""
+"""Answer with a page: rendered, tagged by its content, kept here until the next heartbeat."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, render_template, request
 
 from web.answers import digest, tagged
+from web.kept_answers import keep_for_moment
 from web.problems import refuse_argument
 from web.site_stores import stores
 
@@ -15,6 +16,7 @@ def page_answer(template: str, **context: Any) -> Response:
     body = render_template(template, **context).encode()
     answer = Response(body, mimetype="text/html")
     answer.vary.add("Cookie")
+    keep_for_moment()
     return tagged(answer, digest(body))
 
 
@@ -37,6 +39,10 @@ def asked_words(name: str, allowed: Sequence[str]) -> list[str]:
 
 def asked_horizon() -> str:
     """Return the horizon of the address, by default the second one there is; empty while there is none."""
-    names = list(stores().heartbeat().horizons)
-    default = names[min(1, len(names) - 1)] if names else ""
-    return asked_word("horizon", names, default)
+    return asked_word("horizon", list(stores().heartbeat().horizons), default_horizon())
+
+
+def default_horizon() -> str:
+    """Return the horizon that is shown when none is asked for; empty while there is none."""
+    names = stores().heartbeat().horizons
+    return names[min(1, len(names) - 1)] if names else ""

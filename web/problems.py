@@ -24,13 +24,11 @@ _CODES = {
     500: "internal_error",
     503: "unavailable",
 }
-# Pages without the frame: it may be what broke, and it tells of the market.
-_BARE = {
-    401: ("This board asks for its password", "Load the page again and type it; any user name will do."),
-    500: (
-        "Something went wrong here",
-        "The reason is in the log under this id. No prediction is lost by it; the other pages go on.",
-    ),
+_BROKEN = "The reason is in the log under this id. No prediction is lost by it; the other pages go on."
+_BARE_TITLES = {
+    401: "This board asks for its password",
+    429: "Too many wrong passwords",
+    500: "Something went wrong here",
 }
 
 
@@ -91,12 +89,11 @@ def answer_http(error: HTTPException) -> Response:
     if isinstance(exception, ValidationError):
         return answer_problem(_argument_problem(exception, error))
     headers = {name: value for name, value in error.get_headers() if name.lower() in ("allow", "retry-after")}
-    more = {"id": error_id()} if status >= 500 else {}
     if status == 500:
         detail = "something went wrong here; the id leads to the reason in the log"
     else:
         detail = (error.description or error.name).split(". ")[0]
-    return _answer(status, _CODES.get(status, error.name.lower().replace(" ", "_")), detail, headers, more)
+    return _answer(status, _CODES.get(status, error.name.lower().replace(" ", "_")), detail, headers, {})
 
 
 def error_id() -> str:
@@ -110,33 +107,39 @@ def error_id() -> str:
 
 def _answer_unavailable(error: SourceUnavailable) -> Response:
     logger.warning("request not answered id=%s reason=%s", error_id(), error)
-    return _answer(503, "unavailable", str(error), {"Retry-After": "2"}, {"id": error_id()})
+    return _answer(503, "unavailable", str(error), {"Retry-After": "2"}, {})
 
 
 def _argument_problem(error: ValidationError, raised: HTTPException) -> ProblemError:
     """Return the first complaint of the argument parser as a problem that names the field and what it takes."""
     schema: Schema = raised.data["schema"]  # type: ignore[attr-defined]
     taken = {field.data_key or name: field for name, field in schema.fields.items()}
-    name, messages = next(iter(error.messages["query"].items()))  # type: ignore[call-overload]
+    ((source, complaints),) = error.messages.items()  # type: ignore[union-attr]
+    name, messages = next(iter(complaints.items()))
+    if name == "_schema":
+        return ProblemError(400, "bad_body", "the body is refused: it is no object", allowed="a JSON object")
     if name not in taken:
         known = sorted(taken)
         detail = f"{name[:80]!r} is no argument here; it takes {', '.join(known) or 'none'}"
         return ProblemError(400, "unknown_argument", detail, field=name[:80], allowed=known)
-    value = request.args.get(name, "")[:80]
-    allowed = taken[name].metadata["allowed"]
+    allowed = taken[name].metadata["x-allowed"]
     told = allowed if isinstance(allowed, str) else ", ".join(allowed)
+    shown = f"{name}={request.args.get(name, '')[:80]!r}" if source == "query" else name
+    if isinstance(messages, dict):  # of a list: what is wrong with one of its entries
+        place, messages = next(iter(messages.items()))
+        shown = f"{name}[{place}]"
     complaint = str(messages[0]).rstrip(".")
-    return ProblemError(
-        400, "bad_argument", f"{name}={value!r}: {complaint}; allowed: {told}", field=name, allowed=allowed
-    )
+    return ProblemError(400, "bad_argument", f"{shown}: {complaint}; allowed: {told}", field=name, allowed=allowed)
 
 
 def _answer(status: int, code: str, detail: str, headers: dict[str, str], more: dict[str, Any]) -> Response:
+    logger.info("request refused id=%s status=%d code=%s path=%s", error_id(), status, code, request.path[:200])
     if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz"):
-        return problem_json(status, code, detail, headers, more)
-    logger.info("page refused id=%s status=%d code=%s path=%s", error_id(), status, code, request.path[:200])
-    if status in _BARE:
-        title, text = _BARE[status]
+        return problem_json(status, code, detail, headers, {**more, "id": error_id()})
+    # Without the frame where that may be what broke, and for strangers: it tells of the market.
+    if status == 500 or not g.get("is_known"):
+        text = _BROKEN if status == 500 else f"{detail[:1].upper()}{detail[1:].rstrip('.')}."
+        title = _BARE_TITLES.get(status, "That was refused")
         bare = current_app.jinja_env.get_template("broken.html")
         page = bare.render(status=status, id=error_id(), title=title, text=text)
     else:

@@ -13,10 +13,15 @@ THEME_COOKIE = "candela-theme"
 _THEMES = ("dark", "light")
 
 
+def chosen_theme() -> str | None:
+    """Return the theme this visitor has chosen; None leaves it to the browser."""
+    theme = request.cookies.get(THEME_COOKIE)
+    return theme if theme in _THEMES else None
+
+
 def shell() -> dict[str, Any]:
     """Return what base.html needs."""
     beat = stores().heartbeat()
-    theme = request.cookies.get(THEME_COOKIE)
     return {
         "now": situation(beat, stores().mono_s()),
         "version": beat.version,
@@ -24,7 +29,7 @@ def shell() -> dict[str, Any]:
         "cost_bps": beat.cost_bps or settings().cost_bps,
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
-        "theme": theme if theme in _THEMES else None,
+        "theme": chosen_theme(),
         "asset_url": asset_url,
         "has_asset": has_asset,
     }

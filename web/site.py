@@ -8,11 +8,13 @@ from flask import Flask, request
 from flask_compress import Compress
 
 from config import Config
-from web import assets, csrf, formats, login, problems, security
+from web import assets, csrf, formats, hosts, limits, login, problems, security
 from web.answers import StrictJson
 from web.api import PREFIX, nouns
 from web.described import describe_api
+from web.freshness import Watch
 from web.health import health
+from web.kept_answers import KeptAnswers
 from web.live import Live
 from web.problems import error_id
 from web.shell import shell
@@ -48,10 +50,12 @@ def create_site(stores: Stores, config: Config) -> Flask:
         COMPRESS_STREAMS=False,
     )
     security.register(site)
-    login.register(site, config.PASSWORD)
+    hosts.register(site, config)
+    limits.register(site)
+    login.register(site, config)
     csrf.register(site, config.INSTANCE_DIR)
     Compress(site)
-    describe_api(site, [nouns[name] for name in nouns], PREFIX)
+    site.extensions["api"] = describe_api(site, [nouns[name] for name in nouns], PREFIX)
     problems.register(site)
     formats.register(site)
     for name in pages:
@@ -59,4 +63,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
     site.register_blueprint(assets.assets)
     site.register_blueprint(health)
     site.context_processor(shell)
+    kept_answers = KeptAnswers(site.wsgi_app, Watch(stores), lambda environ: login.may_have(site, environ))
+    site.extensions["kept_answers"] = kept_answers
+    site.wsgi_app = kept_answers  # type: ignore[method-assign]
     return site

@@ -5,6 +5,8 @@ from typing import cast
 from flask import current_app
 
 from config import Config
+from web.described import DescribedApi
+from web.kept_answers import KeptStats
 from web.live import Live
 from web.stores import Stores
 
@@ -19,6 +21,16 @@ def settings() -> Config:
     return cast("Config", current_app.extensions["settings"])
 
 
+def described_api() -> DescribedApi:
+    """Return the API this site serves, which can describe itself."""
+    return cast("DescribedApi", current_app.extensions["api"])
+
+
 def live() -> Live:
     """Return the fan-out of the event stream."""
     return cast("Live", current_app.extensions["live"])
+
+
+def kept_answers() -> KeptStats:
+    """Return how the cache of whole answers does."""
+    return cast("KeptStats", current_app.extensions["kept_answers"].stats())

@@ -29,7 +29,7 @@ from web.venue import Venue, open_venue
 
 T = TypeVar("T")
 HEARTBEAT_NAME = "engine.json"
-_VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+VENUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MAX_SKILLS = 128
 SKILL_AGE_SECONDS = 10.0
 RECORD_AGE_SECONDS = 60.0
@@ -270,7 +270,7 @@ class Stores:
 
     def _venue(self) -> Venue | None:
         beat = self.heartbeat()
-        if beat.venue is None or beat.market is None or not _VENUE.fullmatch(beat.venue):
+        if beat.venue is None or beat.market is None or not VENUE_NAME.fullmatch(beat.venue):
             return None
         key = (beat.venue, beat.market, beat.interval)
         with self._lock:

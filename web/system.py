@@ -7,6 +7,7 @@ from typing import Any
 from utils.times import parse_utc
 from web.formats import number
 from web.heartbeat import Cache, Heartbeat, SymbolState, Timing
+from web.kept_answers import MAX_BYTES, KeptStats
 from web.situation import Situation, is_behind, situation
 from web.stores import Stores
 
@@ -99,8 +100,8 @@ class SystemSheet:
     share: float | None  # of the training that goes on
 
 
-def make_system(stores: Stores) -> SystemSheet:
-    """Return the sheet as the house is now."""
+def make_system(stores: Stores, kept: KeptStats) -> SystemSheet:
+    """Return the sheet as the house is now; `kept` are the answers this process keeps."""
     beat, mono_s = stores.heartbeat(), stores.mono_s()
     now, is_alive = situation(beat, mono_s), beat.is_alive(mono_s)
     symbols = [_symbol(entry, beat, now) for entry in beat.symbols]
@@ -126,7 +127,7 @@ def make_system(stores: Stores) -> SystemSheet:
         refused=list(beat.feed.rejected_by_reason.items()),
         timings=timings,
         timings_limit_ms=limit_ms,
-        caches=list(beat.performance.caches.items()),
+        caches=[*beat.performance.caches.items(), _kept(kept)],
         doing=_doing(beat, is_alive),
         share=min(training.done / training.total, 1.0) if training and training.done and training.total else None,
     )
@@ -243,6 +244,11 @@ def _timings(beat: Heartbeat) -> tuple[list[TimingRow], float]:
 
 def _scale_steps() -> list[float]:
     return [lead * 10.0**power for power in range(-1, 7) for lead in (1, 2, 5)] + [float("inf")]
+
+
+def _kept(kept: KeptStats) -> tuple[str, Cache]:
+    size, limit = kept.size_bytes // 1_000, MAX_BYTES // 1_000
+    return "web answers, kB", Cache(kept.hits, kept.misses, size, limit, kept.evictions)
 
 
 def _doing(beat: Heartbeat, is_alive: bool) -> str:

@@ -1,7 +1,7 @@
 """Serve one table of the API in all its forms: JSON, CSV, a page at a time, 304 when unchanged."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -11,9 +11,11 @@ from marshmallow import Schema, fields
 
 from market.errors import ConfigError
 from market.intervals import INTERVAL_MS, duration_ms, interval_ms
-from web.answers import as_file, csv_answer, is_known, json_answer, not_modified
-from web.arguments import Arguments
-from web.described import ApiBlueprint, route
+from web.answers import as_file, csv_answer, csv_bytes, is_known, json_answer, not_modified
+from web.arguments import Arguments, FieldList
+from web.cursors import checked, signed
+from web.described import ApiBlueprint, Shown, route
+from web.kept_answers import keep_for_moment, keep_for_version
 from web.problems import ProblemError, refuse_argument
 from web.site_stores import stores
 
@@ -34,25 +36,35 @@ def table(
     arguments: type[Arguments],
     item: type[Schema],
     version: Callable[[], str] | None = None,
+    shown: Shown | None = None,
 ) -> Callable[[Callable[..., Page]], Callable[..., Response]]:
     """Return a decorator that serves a reader's `Page` at `path` and, as files, at `path`.csv and `path`.json.
 
-    The reader gets the checked arguments as one dict, then the parts of the path. `item` names the columns.
-    `version` tells when the answer changes, without reading it; by default the content itself tells.
+    The reader gets the checked arguments as one dict, then the parts of the path. `item` names the columns, which
+    `fields=` chooses from. Cursors are signed on their way out and checked on their way back.
+    `shown` has one item as its example. `version` tells when the answer changes, without reading it; by default the
+    content itself tells.
     """
     columns = tuple(item._declared_fields)
+    asks = type(f"{item.__name__}Arguments", (arguments,), {"columns": FieldList(columns)})
 
     def decorate(read: Callable[..., Page]) -> Callable[..., Response]:
+        name = read.__name__
+
         def answer(asked: dict[str, Any], parts: dict[str, str], is_csv: bool) -> Response:
+            keep_for_version() if version else keep_for_moment()
+            kept = asked.pop("columns")
+            if "cursor" in asked:
+                asked["cursor"] = checked(asked["cursor"], name)
             tag = version() if version else None
             if tag and is_known(tag):
                 return not_modified(tag)
             page = read(asked, **parts)
-            kept = asked.get("columns") or columns
+            next_cursor = signed(page.next_cursor, name)
             if not is_csv:
-                items = [_only(row, kept) for row in page.items] if asked.get("columns") else page.items
-                return json_answer({"items": items, "next_cursor": page.next_cursor}, tag)
-            return _with_next(csv_answer(page.items, kept, read.__name__, tag), page.next_cursor)
+                items = [_only(row, kept) for row in page.items] if kept else page.items
+                return json_answer({"items": items, "next_cursor": next_cursor}, tag)
+            return _with_next(csv_answer(page.items, kept or columns, name, tag), next_cursor)
 
         @wraps(read)
         def as_json(asked: dict[str, Any], **parts: str) -> Response:
@@ -64,15 +76,21 @@ def table(
 
         @wraps(read)
         def as_json_file(asked: dict[str, Any], **parts: str) -> Response:
-            return as_file(answer(asked, parts, is_csv=False), f"{read.__name__}.json")
+            return as_file(answer(asked, parts, is_csv=False), f"{name}.json")
 
         listing = Schema.from_dict(
             {"items": fields.List(fields.Nested(item)), "next_cursor": fields.String(allow_none=True)},
-            name=f"{read.__name__.title()}ListSchema",
+            name=f"{name.title()}ListSchema",
         )
-        route(blueprint, path, arguments, listing, name=read.__name__)(as_json)
-        route(blueprint, f"{path}.csv", arguments, media_type="text/csv", name=f"{read.__name__}_csv")(as_csv)
-        route(blueprint, f"{path}.json", arguments, listing, name=f"{read.__name__}_json")(as_json_file)
+        one = shown or Shown()
+        items = [one.answer] if one.answer else []
+        as_list = replace(one, answer={"items": items, "next_cursor": None})
+        as_lines = replace(
+            one, answer=csv_bytes([list(one.answer or columns), *(row.values() for row in items)]).decode()
+        )
+        route(blueprint, path, asks, listing, name=name, shown=as_list)(as_json)
+        route(blueprint, f"{path}.csv", asks, media_type="text/csv", name=f"{name}_csv", shown=as_lines)(as_csv)
+        route(blueprint, f"{path}.json", asks, listing, name=f"{name}_json", shown=as_list)(as_json_file)
         return as_json
 
     return decorate

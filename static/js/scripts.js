@@ -3,6 +3,8 @@ const root = document.documentElement;
 const body = document.body;
 const THEME_SECONDS = 31536000;
 const SILENT_MS = 6000; // the server says something every second
+const POLL_MS = 2000; // between two looks at the page while the server has no stream for it
+const RETRY_MS = 15000; // between two asks for a stream that was refused
 const LATE_MS = 10000; // a closed candle may take this long before it counts as late
 const LIT_MS = 900; // as long as the light in the style sheet
 const RESTLESS_MS = 10000; // a price that moves more often than this is no news
@@ -44,6 +46,11 @@ let speed = Number(body.dataset.speed);
 let readAt = performance.now();
 const market = () => marketMs + (performance.now() - readAt) * speed;
 const ages = new WeakMap();
+function setClock(timeMs, timesFaster) {
+  marketMs = timeMs;
+  speed = timesFaster;
+  readAt = performance.now();
+}
 
 function ageText(seconds) {
   for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) if (seconds >= length) return `${Math.floor(seconds / length)} ${unit}`;
@@ -80,6 +87,7 @@ function burn() {
 setInterval(tick, speed > 1 ? 250 : 1000);
 
 // parts: fetch this same page again and take over what changed, by id
+let polling = 0;
 let isFetching = false;
 let isWanted = false;
 export async function refresh() {
@@ -98,6 +106,7 @@ export async function refresh() {
 }
 function take(page) {
   body.dataset.feed = page.body.dataset.feed;
+  if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     const old = document.getElementById(fresh.id);
     if (old && old.outerHTML !== fresh.outerHTML) replace(old, document.importNode(fresh, true));
@@ -120,6 +129,7 @@ let heardAt = performance.now();
 let settling = 0;
 let version = body.dataset.version;
 let stream;
+let retrying = 0;
 let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
 function later() {
@@ -140,9 +150,7 @@ function connect() {
   stream = new EventSource(`/api/v1/stream?since=${version}`);
   stream.addEventListener("status", (event) => {
     const status = JSON.parse(event.data);
-    marketMs = Date.parse(status.server_time);
-    speed = status.speed;
-    readAt = performance.now();
+    setClock(Date.parse(status.server_time), status.speed);
     heard();
     const state = status.engine.alive ? status.feed.state : status.feed.state === "live" ? "stale" : status.feed.state;
     const wasBehind = isBehind;
@@ -160,7 +168,22 @@ function connect() {
     later();
   });
   stream.addEventListener("resync", later);
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) { setTimeout(connect, 5000); later(); } };
+  stream.onopen = () => { clearInterval(polling); polling = 0; };
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) refused(); };
+}
+// Every place is taken: the page is looked at again and again, a 304 while it is the same, until there is a stream.
+function refused() {
+  clearInterval(polling);
+  polling = setInterval(refresh, POLL_MS);
+  refresh();
+  retrying = setTimeout(connect, RETRY_MS);
+}
+function leave() {
+  clearInterval(polling);
+  clearTimeout(retrying);
+  polling = 0;
+  stream?.close();
+  stream = undefined;
 }
 const movedAt = new Map(); // when each price last moved; one that never rests would be lit for ever
 function price(item) {
@@ -188,11 +211,11 @@ function watch() {
 }
 // A hidden tab keeps no stream: it would hold one of the server's places.
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { stream?.close(); stream = undefined; return; }
+  if (document.hidden) { leave(); return; }
   heardAt = performance.now();
   if (!stream) { connect(); refresh(); }
 });
-addEventListener("pagehide", () => stream?.close());
+addEventListener("pagehide", leave);
 addEventListener("pageshow", (event) => { if (event.persisted) { heardAt = performance.now(); connect(); refresh(); } });
 const start = () => { heardAt = performance.now(); if (!document.hidden) connect(); setInterval(watch, 1000); };
 if (document.readyState === "complete") start();

@@ -19,6 +19,7 @@ import psutil
 from feed_benchmarks import FLOOD_SECONDS, STEP_MS, SYMBOLS, load_exchange, running_feed
 from load_exchange import START_MS, symbols
 
+from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from features.feature_engineering import COLUMNS, SCALE, definition_hash
 from market.intervals import duration_ms
@@ -115,7 +116,7 @@ def _engine(folder, port):
     environ |= {"CANDELA_BINANCE_REST_URL": f"http://127.0.0.1:{port}", "CANDELA_SYMBOLS": ",".join(symbols(SYMBOLS))}
     environ |= {"CANDELA_BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}", "CANDELA_HORIZONS": ",".join(HORIZONS)}
     environ |= {"CANDELA_INSTANCE_DIR": str(folder), "CANDELA_SAVED_MODELS_DIR": str(folder / "models")}
-    _save_models(folder / "models")
+    _save_models(folder)
     with subprocess.Popen([sys.executable, "-m", "engine"], cwd=CHECKOUT, env=environ) as process:
         try:
             _wait_until_live(folder, process)
@@ -125,7 +126,7 @@ def _engine(folder, port):
 
 
 def _save_models(folder):
-    """Train one small forest and keep it under the name of every horizon, as made a moment ago."""
+    """Train one small forest and keep it in the instance under the name of every horizon, as made a moment ago."""
     random = np.random.default_rng(1)
     features = np.abs(random.normal(size=(40, 600, len(COLUMNS)))).astype(np.float32)
     closes = random.uniform(99.0, 101.0, (40, 600))
@@ -136,7 +137,7 @@ def _save_models(folder):
         model = replace(trained.model, horizon=horizon, horizon_candles=duration_ms(horizon) // STEP_MS)
         answer = float(model.predict(np.array([trained.check_row])).probability_up[0])
         whole = replace(trained, model=replace(model, id=content_id(model)), check_probability=answer)
-        ModelStore(folder, folder / "model.key").save(whole, "binance", (0, START_MS), definition_hash())
+        ModelStore(folder / "models", folder / KEY_FILE).save(whole, "binance", (0, START_MS), definition_hash())
 
 
 def _wait_until_live(folder, process):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from model_benchmarks import reference_of
 
 from data.candle_store import CandleStore
 from data.database import open_database
@@ -106,9 +107,8 @@ def _model(panel, tables, index):
     forest = family.flatten(family.fit(rows.astype(np.float32), score > np.median(score), None, index, 2))
     line = Calibration(PLATT, np.array([-5.0, 5.0]), np.array([-5.0, 5.0]))
     candles = HORIZON.length_ms // INTERVAL_MS
-    model = ServedModel(
-        "", "random_forest", INTERVAL, HORIZON.name, candles, COLUMNS, SCALE, 0.8, forest, line, Move(2.5, 1.3)
-    )
+    parts = (forest, line, Move(2.5, 1.3), reference_of(FEATURES))
+    model = ServedModel("", "random_forest", INTERVAL, HORIZON.name, candles, COLUMNS, SCALE, 0.8, *parts)
     return replace(model, id=content_id(model))
 
 

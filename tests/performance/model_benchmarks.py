@@ -164,7 +164,7 @@ def contributions_500_rows():
 
 def distance_500_rows():
     """How far 500 rows of 40 features lie from 512 reference rows, and which three are nearest, milliseconds."""
-    reference, rows = _reference(FULL_COLUMNS), np.random.default_rng(3).normal(size=(SYMBOLS, FULL_COLUMNS))
+    reference, rows = reference_of(FULL_COLUMNS), np.random.default_rng(3).normal(size=(SYMBOLS, FULL_COLUMNS))
 
     def anchor():
         apart = reference.rows.T[None] - rows[:, None].astype(np.float32)
@@ -242,7 +242,7 @@ compile_reference()
 folder, name, columns = sys.argv[1:]
 rows = np.random.default_rng(5).normal(size=(500, int(columns)))
 before = own_mb()
-model = ModelStore(Path(folder)).load(name)
+model = ModelStore(Path(folder), Path(folder) / "model.key").load(name)
 model.predict(rows)
 print(own_mb() - before, flush=True)
 sys.stdin.read()
@@ -321,12 +321,12 @@ def _market_model(tables, panel):
 
 def _served(forest, columns, scale_column):
     line = Calibration(PLATT, np.array([-5.0, 5.0]), np.array([-5.0, 5.0]))
-    parts = (forest, line, Move(2.5, 1.3), _reference(len(columns)))
+    parts = (forest, line, Move(2.5, 1.3), reference_of(len(columns)))
     model = ServedModel("", "random_forest", INTERVAL, HORIZON, 12, columns, scale_column, 0.8, *parts)
     return replace(model, id=content_id(model))
 
 
-def _reference(columns):
+def reference_of(columns):
     """Return as many reference rows as a training keeps."""
     rows = np.random.default_rng(2).normal(size=(columns, REFERENCE_ROWS)).astype(np.float32)
     units = np.repeat([[0.0], [1.0], [0.0], [1.0]], columns, axis=1)

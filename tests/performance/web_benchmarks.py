@@ -39,7 +39,7 @@ def first_view_bytes() -> dict[str, Any]:
     """Return the row of everything a browser fetches for the board of 50 symbols, headers included, as brotli."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _fill(folder)
+        fill(folder)
         config = Config(INSTANCE_DIR=folder, SAVED_MODELS_DIR=folder, HORIZONS=HORIZON)
         stores = Stores(folder, folder, lambda: NOW_S)
         client = create_site(stores, config).test_client()
@@ -57,8 +57,11 @@ def first_view_bytes() -> dict[str, Any]:
     }
 
 
-def _fill(folder: Path) -> None:
-    """Leave what an engine leaves: candles, a scored record, a newest prediction of each symbol, a heartbeat."""
+def fill(folder: Path) -> dict[str, float]:
+    """Leave what an engine leaves: candles, a scored record, a newest prediction of each symbol, a heartbeat.
+
+    Return the price of each symbol.
+    """
     engine = open_database(folder / "simulated-1.db")
     random = np.random.default_rng(1)
     tables = [(symbol, _walk(random)) for symbol in SYMBOLS]
@@ -70,8 +73,11 @@ def _fill(folder: Path) -> None:
     )
     ledger.score(NOW_MS)
     ledger.publish([_call(symbol, table[-1], random, Origin.LIVE) for symbol, table in tables])
+    ledger.settle()
     engine.dispose()
-    _beat(folder, {symbol: float(table["close"][-1]) for symbol, table in tables})
+    prices = {symbol: float(table["close"][-1]) for symbol, table in tables}
+    beat(folder, prices, NOW_S)
+    return prices
 
 
 def _walk(random: np.random.Generator) -> np.ndarray:
@@ -110,7 +116,8 @@ def _call(symbol: str, candle: np.void, random: np.random.Generator, origin: Ori
     )
 
 
-def _beat(folder: Path, prices: dict[str, float]) -> None:
+def beat(folder: Path, prices: dict[str, float], now_s: float) -> None:
+    """Write the heartbeat of an engine that is this process, at this reading of the monotonic clock."""
     symbols = [
         {
             "symbol": symbol,
@@ -120,13 +127,13 @@ def _beat(folder: Path, prices: dict[str, float]) -> None:
             "price_digits": 4,
             "state": "live",
             "last_candle_open_ms": NOW_MS - STEP_MS,
-            "last_message_mono_s": NOW_S,
+            "last_message_mono_s": now_s,
             "price": price,
             "change_24h_percent": 1.25,
         }
         for symbol, price in prices.items()
     ]
-    state = {"pid": os.getpid(), "started_mono_s": NOW_S, "written_mono_s": NOW_S, "market": "simulated"}
+    state = {"pid": os.getpid(), "started_mono_s": now_s, "written_mono_s": now_s, "market": "simulated"}
     state |= {
         "venue": "simulated-1",
         "interval": "5m",
@@ -134,9 +141,11 @@ def _beat(folder: Path, prices: dict[str, float]) -> None:
         "market_ms": NOW_MS,
         "cost_bps": COST_BPS,
     }
-    state |= {"feed": {"state": "live", "last_message_mono_s": NOW_S}, "symbols": symbols}
-    (folder / "run").mkdir()
-    (folder / "run" / "engine.json").write_text(json.dumps(state))
+    state |= {"feed": {"state": "live", "last_message_mono_s": now_s}, "symbols": symbols}
+    (folder / "run").mkdir(exist_ok=True)
+    fresh = folder / "run" / "engine.new"
+    fresh.write_text(json.dumps(state))
+    fresh.replace(folder / "run" / "engine.json")
 
 
 def _fetch_all(client: Any, path: str) -> Iterator[tuple[str, Any]]:

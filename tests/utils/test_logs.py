@@ -2,7 +2,9 @@ import json
 import logging
 import sys
 
-from utils.logs import JsonFormatter
+import pytest
+
+from utils.logs import JsonFormatter, WordsFormatter
 
 
 def record(message, *arguments, exc_info=None):
@@ -28,3 +30,28 @@ def test_a_trace_is_a_field():
         line = json.loads(JsonFormatter().format(record("failed", exc_info=sys.exc_info())))
 
     assert "ValueError: why" in line["trace"]
+
+
+@pytest.mark.parametrize("formatter", [WordsFormatter, JsonFormatter])
+def test_secrets_and_credentials_are_masked_in_the_line_and_its_trace(formatter):
+    try:
+        raise ValueError("postgresql://me:hunter22@db/x and canary-secret")
+    except ValueError:
+        record = logging.LogRecord("here", logging.ERROR, "f", 1, "with %s", ("canary-secret",), sys.exc_info())
+
+    line = formatter(["canary-secret"]).format(record)
+
+    assert "canary-secret" not in line
+    assert "hunter22" not in line
+    assert "postgresql://***@db/x" in line
+
+
+def test_what_a_visitor_sends_cannot_begin_a_line_of_its_own():
+    record = logging.LogRecord(
+        "here", logging.INFO, "f", 1, "path=%s", ("/a\r\n2026 ERROR \x1b[31m\u2028all is lost",), None
+    )
+
+    line = WordsFormatter().format(record)
+
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line

@@ -155,6 +155,47 @@ def test_fields_are_chosen(lively):
     assert lively.get(f"{API}/ledger.csv?fields=symbol,id&limit=1").text.startswith("symbol,id\r\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("symbols", "state,symbol"),
+        ("candles/BTCUSDT", "close"),
+        ("skill", "n,brier_skill"),
+        ("models", "state"),
+        ("gaps", "to"),
+    ],
+)
+def test_every_list_keeps_only_the_fields_that_are_chosen(lively, path, names):
+    lively.add_gap("BTCUSDT")
+
+    keys = {tuple(item) for item in lively.items(f"{API}/{path}?fields={names}")}
+
+    assert keys <= {tuple(names.split(","))}
+    assert keys or path == "models"
+    assert lively.get(f"{API}/{path}.csv?fields={names}").text.startswith(f"{names}\r\n")
+
+
+@pytest.mark.parametrize("path", ["predictions", "ledger", "gaps"])
+def test_only_a_cursor_this_instance_has_given_for_this_list_leads_on(lively, path):
+    lively.add_gap("BTCUSDT")
+    lively.add_gap("EDGEUSDT")
+    cursor = lively.get(f"{API}/{path}?limit=1").json["next_cursor"]
+    place, _, signature = cursor.rpartition(".")
+    others = {
+        "another place": f"1{place}.{signature}",
+        "another signature": f"{place}.{signature[::-1]}",
+        "none": place,
+        "another list": lively.get(f"{API}/{'gaps' if path == 'ledger' else 'ledger'}?limit=1").json["next_cursor"],
+    }
+
+    answers = {kind: lively.get(f"{API}/{path}?limit=1&cursor={text}") for kind, text in others.items()}
+
+    assert lively.get(f"{API}/{path}?limit=1&cursor={cursor}").status_code == 200
+    assert {kind: (answer.status_code, answer.json["field"]) for kind, answer in answers.items()} == dict.fromkeys(
+        others, (400, "cursor")
+    )
+
+
 def test_one_row_comes_with_what_its_model_saw(lively):
     row = lively.items(f"{API}/predictions?symbol=BTCUSDT")[0]
 
@@ -281,7 +322,8 @@ def test_the_description_names_every_path_and_argument(lively):
 def test_every_pattern_of_the_description_is_whole_for_any_reader(lively):
     spec = lively.get(f"{API}/openapi.json").json
 
-    described = [one["schema"] for path in spec["paths"].values() for one in path["get"].get("parameters", [])]
+    operations = [path["get"] for path in spec["paths"].values() if "get" in path]
+    described = [one["schema"] for told in operations for one in told.get("parameters", [])]
     patterns = {schema["pattern"] for schema in described if "pattern" in schema}
     assert len(patterns) > 2
     assert all(re.fullmatch(r"\^[^^$]+\$", pattern) and "\\Z" not in pattern for pattern in patterns)

@@ -16,6 +16,10 @@ pytestmark = pytest.mark.service
 T0 = 1_763_640_000_000
 SIZES = {"desktop": (1366, 900), "phone": (390, 844)}
 PATHS = ("/?horizon=1h", "/s/EDGEUSDT?horizon=1h")
+# Cards that are shown, and nothing of what they hold.
+EMPTY = """() => [...document.querySelectorAll(".card-body")].filter(
+    (body) => body.closest(".card")?.offsetHeight && !body.closest("[hidden], details") && !body.offsetHeight
+).map((body) => body.textContent.slice(0, 60))"""
 CLIPPED = """() => [...document.querySelectorAll("table")].filter((table) => table.offsetParent).flatMap((table) => {
     const box = table.closest(".scroll, .card").getBoundingClientRect();
     const last = [...table.rows].flatMap((row) => [...row.cells].filter((cell) => cell.offsetParent).slice(-1));
@@ -88,6 +92,7 @@ def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path,
     assert [text for text in page.complaints if not any(known in text for known in expected)] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
     assert page.evaluate(CLIPPED) == []
+    assert page.evaluate(EMPTY) == []
     assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(served.url).netloc}
 
 

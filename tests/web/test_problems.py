@@ -49,7 +49,7 @@ def test_a_bad_argument_is_named_with_what_is_allowed(lively, path, field):
     problem = answer.json
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
-    assert {"type", "title", "status", "detail", "code", "field", "allowed"} == set(problem)
+    assert {"type", "title", "status", "detail", "code", "field", "allowed", "id"} == set(problem)
     assert (problem["status"], problem["field"]) == (400, field)
 
 

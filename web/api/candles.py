@@ -6,7 +6,8 @@ from market.intervals import INTERVAL_MS
 from utils.times import iso_utc
 from web.api import nouns
 from web.arguments import CandleArguments
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import CANDLE
 from web.problems import refuse_argument
 from web.rows import CandleSchema
 from web.site_stores import stores
@@ -15,7 +16,10 @@ from web.tables import Item, Page, check_interval, check_symbol, table
 api = nouns.add("candles")(ApiBlueprint("candles", __name__, description="Closed candles"))
 
 
-@table(api, "/candles/<symbol>", CandleArguments, CandleSchema)
+_SHOWN = Shown(CANDLE, {"symbol": "BTCUSDT", "interval": "1h", "limit": "1"})
+
+
+@table(api, "/candles/<symbol>", CandleArguments, CandleSchema, shown=_SHOWN)
 def candles(asked: dict[str, Any], symbol: str) -> Page:
     """List closed candles, oldest first; longer ones are made of whole base candles only."""
     check_symbol(symbol)

@@ -7,7 +7,9 @@ from marshmallow import Schema, fields
 
 from web.answers import json_answer
 from web.api import nouns
-from web.described import ApiBlueprint, route
+from web.described import ApiBlueprint, Shown, route
+from web.examples import CHAIN
+from web.kept_answers import keep_for_version
 from web.site_stores import stores
 
 api = nouns.add("chain")(ApiBlueprint("chain", __name__, description="Proof that nothing was changed"))
@@ -23,7 +25,8 @@ class ChainSchema(Schema):
     )
 
 
-@route(api, "/chain", answer=ChainSchema, problems=(400,))
+@route(api, "/chain", answer=ChainSchema, problems=(400,), shown=Shown(CHAIN))
 def chain(_: dict[str, Any]) -> Response:
     """Return the newest link of the chain over the ledger."""
+    keep_for_version()
     return json_answer(stores().chain(), tag=stores().stamp())

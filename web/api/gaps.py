@@ -5,7 +5,8 @@ from typing import Any
 from market.errors import DataError
 from web.api import nouns
 from web.arguments import GapArguments
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import GAP
 from web.problems import refuse_argument
 from web.rows import GapSchema
 from web.site_stores import stores
@@ -14,7 +15,7 @@ from web.tables import Page, check_symbol, table
 api = nouns.add("gaps")(ApiBlueprint("gaps", __name__, description="What the streams did not bring"))
 
 
-@table(api, "/gaps", GapArguments, GapSchema)
+@table(api, "/gaps", GapArguments, GapSchema, shown=Shown(GAP, {"limit": "1"}))
 def gaps(asked: dict[str, Any]) -> Page:
     """List the gaps that have ended, the one found last first."""
     check_symbol(asked["symbol"])

@@ -7,15 +7,18 @@ from utils.times import iso_utc
 from web.api import nouns
 from web.arguments import IndicatorArguments
 from web.chart_lines import LINES, WARM_CANDLES, chart_lines
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import INDICATORS
 from web.rows import IndicatorSchema
 from web.site_stores import stores
 from web.tables import Page, check_interval, check_symbol, table
 
 api = nouns.add("indicators")(ApiBlueprint("indicators", __name__, description="Lines over the candles"))
 
+_SHOWN = Shown(INDICATORS, {"symbol": "BTCUSDT", "interval": "1h", "limit": "1"})
 
-@table(api, "/indicators/<symbol>", IndicatorArguments, IndicatorSchema)
+
+@table(api, "/indicators/<symbol>", IndicatorArguments, IndicatorSchema, shown=_SHOWN)
 def indicators(asked: dict[str, Any], symbol: str) -> Page:
     """List the lines at the newest closed candles, oldest first; null while a line is not warm."""
     check_symbol(symbol)

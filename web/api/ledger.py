@@ -8,10 +8,11 @@ from flask import Response
 from data.ledger_pages import FILTERS
 from data.ledger_rows import FIELDS, Row
 from market.errors import DataError
-from web.answers import csv_stream, json_stream
+from web.answers import csv_bytes, csv_stream, json_stream
 from web.api import nouns
 from web.arguments import MAX_LIMIT, ChoiceArguments, FieldList, ListArguments, choice, word
-from web.described import ApiBlueprint, route
+from web.described import ApiBlueprint, Shown, route
+from web.examples import SCORED
 from web.problems import refuse_argument
 from web.rows import PredictionSchema
 from web.site_stores import stores
@@ -33,7 +34,14 @@ class LedgerArguments(RowArguments, ListArguments):
     """Which rows of the ledger, how many of them, and from where on."""
 
 
-@table(api, "/ledger", LedgerArguments, PredictionSchema, version=lambda: stores().stamp())
+_SHOWN = Shown(
+    SCORED,
+    {"symbol": "BTCUSDT", "state": "scored", "limit": "1"},
+    columns=("made_at", "symbol", "horizon", "probability_up", "verdict", "outcome_return_bps", "net_bps", "origin"),
+)
+
+
+@table(api, "/ledger", LedgerArguments, PredictionSchema, version=lambda: stores().stamp(), shown=_SHOWN)
 def ledger(asked: dict[str, Any]) -> Page:
     """List the ledger, newest first by (made_at, id)."""
     try:
@@ -42,13 +50,18 @@ def ledger(asked: dict[str, Any]) -> Page:
         refuse_argument("cursor", asked["cursor"], "next_cursor of the page before")
 
 
-@route(api, "/ledger/all.csv", RowArguments, media_type="text/csv")
+_FILTER = {"symbol": "BTCUSDT", "state": "scored"}
+_LINES_SHOWN = Shown(csv_bytes([list(SCORED), list(SCORED.values())]).decode(), _FILTER, command="ledger-csv")
+_LIST_SHOWN = Shown({"items": [SCORED], "next_cursor": None}, _FILTER, command="ledger-json")
+
+
+@route(api, "/ledger/all.csv", RowArguments, media_type="text/csv", shown=_LINES_SHOWN)
 def ledger_file_csv(asked: dict[str, Any]) -> Response:
     """Return every row there is, newest first, as one file."""
     return csv_stream(_pages(asked), asked["columns"] or FIELDS, "ledger")
 
 
-@route(api, "/ledger/all.json", RowArguments, answer={"type": "object"})
+@route(api, "/ledger/all.json", RowArguments, answer={"type": "object"}, shown=_LIST_SHOWN)
 def ledger_file_json(asked: dict[str, Any]) -> Response:
     """Return every row there is, newest first, as one file."""
     return json_stream(_pages(asked), asked["columns"] or FIELDS, "ledger")

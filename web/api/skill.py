@@ -5,7 +5,8 @@ from typing import Any
 from data.skill_store import PARTS
 from web.api import nouns
 from web.arguments import ChoiceArguments, choice, word
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import SKILL
 from web.rows import SkillSchema
 from web.site_stores import stores
 from web.tables import Page, check_horizon, check_symbol, table
@@ -21,7 +22,14 @@ class SkillArguments(ChoiceArguments):
     by = choice("horizon: all symbols together; model, week, regime: each of these, too", "horizon", *PARTS)
 
 
-@table(api, "/skill", SkillArguments, SkillSchema, version=lambda: stores().stamp())
+_SHOWN = Shown(
+    SKILL,
+    {"horizon": "4h", "by": "horizon"},
+    columns=("symbol", "horizon", "origin", "n", "brier_skill", "brier_skill_low", "brier_skill_high", "verdict"),
+)
+
+
+@table(api, "/skill", SkillArguments, SkillSchema, version=lambda: stores().stamp(), shown=_SHOWN)
 def skill(asked: dict[str, Any]) -> Page:
     """List the scores of each symbol, horizon and origin, or of each part of them, against the best baseline."""
     check_symbol(asked["symbol"])

@@ -7,7 +7,8 @@ from marshmallow import Schema, fields
 
 from web.answers import json_bytes
 from web.api import nouns
-from web.described import ApiBlueprint, route
+from web.described import ApiBlueprint, Shown, route
+from web.examples import STATUS
 from web.site_stores import stores
 
 api = nouns.add("status")(ApiBlueprint("status", __name__, description="How it is now"))
@@ -64,7 +65,7 @@ class StatusSchema(Schema):
     engine = fields.Nested(EngineSchema)
 
 
-@route(api, "/status", answer=StatusSchema, problems=(400,))
+@route(api, "/status", answer=StatusSchema, problems=(400,), shown=Shown(STATUS))
 def status(_: dict[str, Any]) -> Response:
     """Return the state of the market, the feed, the symbols and the engine."""
     answer = Response(json_bytes(stores().status()), mimetype="application/json")

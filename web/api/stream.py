@@ -6,7 +6,8 @@ from flask import Response, request
 
 from web.api import nouns
 from web.arguments import Arguments, WholeNumber
-from web.described import ApiBlueprint, route
+from web.described import ApiBlueprint, Shown, route
+from web.examples import EVENTS
 from web.live import StreamsFullError
 from web.problems import ProblemError
 from web.site_stores import live
@@ -22,7 +23,7 @@ class StreamArguments(Arguments):
     since = WholeNumber("the version after which predictions are sent first", 0, _MAX_VERSION)
 
 
-@route(api, "/stream", StreamArguments, media_type="text/event-stream", problems=(400, 503))
+@route(api, "/stream", StreamArguments, media_type="text/event-stream", problems=(400, 503), shown=Shown(EVENTS))
 def stream(asked: dict[str, Any]) -> Response:
     """Send events until the reader leaves; Last-Event-ID, a version, tells what it has seen."""
     try:

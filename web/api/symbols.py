@@ -4,7 +4,8 @@ from typing import Any
 
 from web.api import nouns
 from web.arguments import Arguments
-from web.described import ApiBlueprint
+from web.described import ApiBlueprint, Shown
+from web.examples import SYMBOL
 from web.rows import SymbolSchema
 from web.site_stores import stores
 from web.tables import Item, Page, table
@@ -12,7 +13,7 @@ from web.tables import Item, Page, table
 api = nouns.add("symbols")(ApiBlueprint("symbols", __name__, description="What is followed"))
 
 
-@table(api, "/symbols", Arguments, SymbolSchema)
+@table(api, "/symbols", Arguments, SymbolSchema, shown=Shown(SYMBOL))
 def symbols(_: dict[str, Any]) -> Page:
     """List the symbols the engine follows."""
     beat, now_s = stores().heartbeat(), stores().mono_s()

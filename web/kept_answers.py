@@ -1,0 +1,238 @@
+"""Keep finished answers as the bytes that go out, compressed, until something they show has changed."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from flask import g, request
+from werkzeug.http import parse_etags, remove_entity_headers
+
+from market.errors import SourceUnavailable
+from web.freshness import Freshness, Watch
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BYTES = 8_000_000
+MAX_ANSWER_BYTES = 1_000_000
+MOMENT_SECONDS = 0.5  # the engine's heartbeat: a page is as old as that at most
+VERSION_SECONDS = 10.0  # however quiet the ledger is
+_MARK = "candela.keep"
+_OVERHEAD_BYTES = 2_000  # headers and key of one answer, about
+_FORM_COOKIE = "candela-form"  # decides nothing but the tokens of forms, and pages with forms are not kept
+
+Headers = list[tuple[str, str]]
+_IsFresh = Callable[[Freshness, Freshness], bool]
+
+
+def keep_for_version() -> None:
+    """Have this answer kept while the ledger is the same."""
+    request.environ[_MARK] = _same_ledger
+
+
+def keep_for_moment() -> None:
+    """Have this answer kept until the next heartbeat or commit, unless the page has a form of its visitor."""
+    if not g.get("is_personal"):
+        request.environ[_MARK] = _same_moment
+
+
+def _same_ledger(now: Freshness, then: Freshness) -> bool:
+    return now.has_ledger_of(then, VERSION_SECONDS)
+
+
+def _same_moment(now: Freshness, then: Freshness) -> bool:
+    return now.is_moment_of(then, MOMENT_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One answer, and what it was made from."""
+
+    headers: Headers
+    bare_headers: Headers  # of the 304
+    tag: str
+    body: bytes
+    made: Freshness
+    is_fresh: _IsFresh
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body) + _OVERHEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStats:
+    """What the cache has done since the start, and what it holds."""
+
+    hits: int
+    misses: int
+    evictions: int
+    answers: int
+    size_bytes: int
+
+
+class KeptAnswers:
+    """The site behind a cache of whole answers: a hit costs no routing, no rendering, no compression.
+
+    Key: path, query, accepted encodings, host, scheme, cookies and password; so nobody gets what another may see.
+    How long: lists of the ledger until its version grows, `VERSION_SECONDS` at most; pages, and whatever else shows
+    ages and prices, until the next heartbeat or commit, `MOMENT_SECONDS` at most.
+    How many: `MAX_BYTES` in all, `MAX_ANSWER_BYTES` each; the one made longest ago goes first.
+    Who clears it: a newer answer takes an older one's place, nobody else needs to.
+    No lock is held while an answer is made; who asks for one that is being made anew waits for that one.
+    """
+
+    def __init__(
+        self,
+        site: "WSGIApplication",
+        watch: Watch,
+        may_have: Callable[["WSGIEnvironment"], bool] = lambda environ: True,
+    ) -> None:
+        """Stand in front of `site`; `watch` tells when answers are old, `may_have` who has been logged out since."""
+        self._site = site
+        self._watch = watch
+        self._may_have = may_have
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[str, ...], _Answer] = {}
+        self._being_made: dict[tuple[str, ...], threading.Event] = {}
+        self._size_bytes = 0
+        self._hits = self._misses = self._evictions = 0
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        now = self._look() if environ["REQUEST_METHOD"] == "GET" else None
+        if now is None:
+            return self._site(environ, start_response)
+        key = _key(environ)
+        while True:
+            answer = self._answers.get(key)
+            if answer is not None and answer.is_fresh(now, answer.made):
+                if not self._may_have(environ):
+                    return self._site(environ, start_response)
+                return self._hit(answer, environ, start_response)
+            mine = self._take_turn(key, answer)
+            if mine is not None:
+                return self._renew(environ, start_response, key, now, mine)
+            if key not in self._answers:  # what another has just been given is not to be kept
+                return self._ask(environ, start_response, key, now)
+
+    def stats(self) -> KeptStats:
+        """Return counts since the start, answers and bytes now."""
+        return KeptStats(self._hits, self._misses, self._evictions, len(self._answers), self._size_bytes)
+
+    def _look(self) -> Freshness | None:
+        try:
+            return self._watch.look()
+        except SourceUnavailable:
+            return None
+
+    def _hit(self, answer: _Answer, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        self._hits += 1
+        asked = environ.get("HTTP_IF_NONE_MATCH")
+        if asked is not None and (asked == answer.tag or parse_etags(asked).contains_raw(answer.tag)):
+            start_response("304 NOT MODIFIED", list(answer.bare_headers))
+            return []
+        start_response("200 OK", list(answer.headers))
+        return [answer.body]
+
+    def _take_turn(self, key: tuple[str, ...], old: _Answer | None) -> threading.Event | None:
+        """Return an event to set when the old answer has been made anew; None after another has done that."""
+        with self._lock:
+            being_made = self._being_made.get(key)
+            if being_made is None and self._answers.get(key) is old:
+                mine = self._being_made[key] = threading.Event()
+                return mine
+        if being_made is not None:
+            being_made.wait()
+        return None
+
+    def _renew(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        key: tuple[str, ...],
+        now: Freshness,
+        mine: threading.Event,
+    ) -> Iterable[bytes]:
+        """Make an old answer anew while others wait for it."""
+        try:
+            return self._ask(environ, start_response, key, now)
+        finally:
+            with self._lock:
+                del self._being_made[key]
+            mine.set()
+
+    def _ask(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", key: tuple[str, ...], now: Freshness
+    ) -> Iterable[bytes]:
+        """Let the site answer, and keep what it marks to be kept."""
+        told: list[Any] = []
+
+        def note(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+            told[:] = (status, headers)
+            return start_response(status, headers, exc_info)
+
+        parts = self._site(environ, note)
+        is_fresh: _IsFresh | None = environ.get(_MARK)
+        status, headers = told or ("", [])
+        names = {name.lower() for name, _ in headers}
+        if is_fresh is not None and status.startswith("304"):
+            self._misses += 1
+            self._still_true(key, headers, now)
+            return parts
+        if is_fresh is None or not status.startswith("200") or "etag" not in names or "set-cookie" in names:
+            with self._lock:
+                self._drop(key)  # what was kept before is no answer any more
+            return parts
+        self._misses += 1
+        body = b"".join(parts)
+        if hasattr(parts, "close"):
+            parts.close()
+        self._keep(key, list(headers), body, now, is_fresh)
+        return [body]
+
+    def _keep(self, key: tuple[str, ...], headers: Headers, body: bytes, now: Freshness, is_fresh: _IsFresh) -> None:
+        if len(body) > MAX_ANSWER_BYTES:
+            return
+        bare = list(headers)
+        remove_entity_headers(bare)
+        tag = next(value for name, value in headers if name.lower() == "etag")
+        answer = _Answer(headers, bare, tag, body, now, is_fresh)
+        with self._lock:
+            self._drop(key)
+            self._answers[key] = answer
+            self._size_bytes += answer.size_bytes
+            while self._size_bytes > MAX_BYTES:
+                self._drop(next(iter(self._answers)))
+                self._evictions += 1
+
+    def _still_true(self, key: tuple[str, ...], headers: Headers, now: Freshness) -> None:
+        """Let an old answer go on when the site has found that it would say the same again."""
+        tag = next((value for name, value in headers if name.lower() == "etag"), None)
+        with self._lock:
+            answer = self._answers.get(key)
+            if answer is not None and answer.tag == tag:
+                self._answers[key] = replace(answer, made=now)
+
+    def _drop(self, key: tuple[str, ...]) -> None:
+        answer = self._answers.pop(key, None)
+        if answer is not None:
+            self._size_bytes -= answer.size_bytes
+
+
+def _key(environ: "WSGIEnvironment") -> tuple[str, ...]:
+    cookies = environ.get("HTTP_COOKIE", "")
+    return (
+        environ["PATH_INFO"],
+        environ.get("QUERY_STRING", ""),
+        environ.get("HTTP_ACCEPT_ENCODING", ""),
+        environ.get("HTTP_HOST", ""),
+        environ.get("wsgi.url_scheme", ""),
+        environ.get("HTTP_AUTHORIZATION", ""),
+        _without_form_cookie(cookies) if _FORM_COOKIE in cookies else cookies,
+    )
+
+
+def _without_form_cookie(cookies: str) -> str:
+    return "; ".join(part for part in cookies.split("; ") if not part.startswith(f"{_FORM_COOKIE}="))
