@@ -15,6 +15,7 @@ from web.tables import Page, check_interval, check_symbol, table
 
 api = nouns.add("indicators")(ApiBlueprint("indicators", __name__, description="Lines over the candles"))
 
+_DIGITS = 10  # significant; where the history starts shows in later ones, and they double the answer
 _SHOWN = Shown(INDICATORS, {"symbol": "BTCUSDT", "interval": "1h", "limit": "1"})
 
 
@@ -36,4 +37,4 @@ def indicators(asked: dict[str, Any], symbol: str) -> Page:
 
 
 def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
