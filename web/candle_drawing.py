@@ -14,6 +14,7 @@ _PRICE_HEIGHT = 296  # the rest belongs to the lane of calls and the volume
 _LANE_Y = 307
 _VOLUME_Y, _VOLUME_HEIGHT = PLOT_HEIGHT - 22, 44
 _STRENGTH_Y, _STRENGTH_ROOM = PLOT_HEIGHT + STRENGTH_HEIGHT - 26, 72
+_LABEL_SHARE = 0.08  # above and below a forecast, for its prices
 _SCALE_WIDTH = 88  # room for the price labels
 _HOUR_MS = 3_600_000
 _TIME_STEPS_MS = tuple(round(hours * _HOUR_MS) for hours in (1 / 12, 1 / 6, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 96, 384))
@@ -119,7 +120,7 @@ def _scale(plot: Plot) -> tuple[float, float]:
         warm = values[np.isfinite(values)]
         if len(warm):
             low, high = min(low, float(warm.min())), max(high, float(warm.max()))
-    margin = (high - low or high or 1.0) * 0.04
+    margin = (high - low or high or 1.0) * (_LABEL_SHARE if plot.forecast else 0.04)
     return low - margin, high + margin
 
 

@@ -7,7 +7,7 @@ from market.predictions import BPS
 from utils.times import parse_utc
 from web.board_table import CONTROLS, range_of, silence
 from web.chart_sheet import Chart, make_chart
-from web.drawings import Whisker, whisker_limit
+from web.drawings import Whisker, round_up
 from web.heartbeat import Heartbeat, SymbolState
 from web.reasons import Reasons, reasons_of
 from web.situation import Situation, situation
@@ -76,7 +76,8 @@ def make_sheet(
     latest = {row["horizon"]: row for row in stores.latest(symbol=entry.symbol)}
     calls = {name: _standing(entry, latest.get(name), beat, now) for name in beat.horizons}
     standing = [call for call, _ in calls.values() if call and call["low_bps"] is not None]
-    limit = whisker_limit([(call["low_bps"], call["high_bps"]) for call in standing])
+    # The ladder is short enough to show every range whole.
+    limit = round_up(max((abs(call[edge]) for call in standing for edge in ("low_bps", "high_bps")), default=100.0))
     skills = _skills(stores, entry.symbol)
     ladder = [_rung(name, *calls[name], limit, skills.get(name)) for name in beat.horizons]
     call, reason = calls.get(horizon, (None, None))

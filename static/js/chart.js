@@ -93,7 +93,7 @@ function draw() {
     chart.applyOptions({
       layout: { background: { color: colour("card") }, panes: { separatorColor: colour("line"), separatorHoverColor: colour("edge", 0.3) }, ...text },
       grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.7) } },
-      rightPriceScale: { borderVisible: false },
+      rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1 },
     });

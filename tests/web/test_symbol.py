@@ -95,6 +95,17 @@ def test_the_ladder_has_every_horizon(lively):
     assert 'id="h-1h" data-live aria-current="true"' in page
 
 
+def test_the_longest_range_of_the_ladder_is_not_cut(lively):
+    lively.publish(lively.prediction("EDGEUSDT", "4h", up=0.6, low_bps=-390.0, high_bps=470.0))
+
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    rung = re.search(r'<tr id="h-4h".*?</tr>', page, re.DOTALL)[0]
+    left, right = (float(x) for x in re.search(r'class="w" d="M([\d.]+) 11H([\d.]+)"', rung).groups())
+    assert 0 < left < right < 148
+    assert "+500</text>" in page
+
+
 def test_scored_rows_lead_to_their_ledger_row(lively):
     page = lively.get("/s/EDGEUSDT?horizon=1h").text
 
