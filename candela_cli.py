@@ -21,7 +21,10 @@ FAILED = 1  # the exit code when there is no answer, or a refusal
 STOPPED = 130
 _TIMEOUT_SECONDS = 30
 _MOST_COLUMNS = 8  # of a table whose operation names none
-_DECIMALS = {"probability_up": 3, "expected_return_bps": 1, "edge_bps": 1, "outcome_return_bps": 1, "net_bps": 1}
+_DECIMALS = {
+    **dict.fromkeys(("expected_return_bps", "edge_bps", "outcome_return_bps", "net_bps"), 1),
+    **dict.fromkeys(("probability_up", "brier_skill", "brier_skill_low", "brier_skill_high"), 3),
+}
 _CHUNK_BYTES = 65_536
 _EVENTS = "text/event-stream"
 
