@@ -1,6 +1,6 @@
 // Every page: the keyboard, the drawer of settings, the list of keys. Nothing here is needed to reach a page or a choice.
 const YEAR_SECONDS = 31536000;
-const KEYS = [["/", "filter the board"], ["j k", "next, previous row"], ["Enter", "open the row"], ["1 – 6", "horizon"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the table as CSV"], ["?", "these keys"]];
+const KEYS = [["/", "filter the board"], ["j k", "next, previous row"], ["Enter", "open the row"], ["1 – 6", "horizon; beside a chart, candle length"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the table as CSV"], ["?", "these keys"]];
 
 export function keep(name, value) {
   const life = value ? YEAR_SECONDS : 0;
@@ -11,7 +11,7 @@ document.addEventListener("shortcut", ({ detail: event }) => {
   if (document.querySelector("dialog[open]")) return;
   const { key } = event;
   if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
-  else if (/^[1-6]$/.test(key)) document.querySelectorAll("nav[aria-label=Horizon] a")[key - 1]?.click();
+  else if (/^[1-6]$/.test(key)) (document.getElementById("lengths") ?? document.querySelector("nav[aria-label=Horizon]"))?.querySelectorAll("a")[key - 1]?.click();
   else if (key === "z") changeZone();
   else if (key === "e") document.querySelector('main a[href*=".csv"]')?.click();
   else if (key === "?") help();
