@@ -149,6 +149,14 @@ class CandleArguments(Arguments):
     limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
 
 
+class IndicatorArguments(Arguments):
+    """Which lines of which candles."""
+
+    interval = choice("length of a candle, a multiple of the base interval; the base interval by default", *INTERVAL_MS)
+    end = Moment("open time to stop before")
+    limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, MAX_LIMIT)
+
+
 class ArgumentsParser(FlaskParser):
     """Reads the query or the body; what is unknown or given twice is refused."""
 

@@ -24,6 +24,15 @@ CANDLE: Item = {
     "volume": 312.4,
     "close_time": "2026-01-31T11:59:59.999Z",
 }
+INDICATORS: Item = {
+    "open_time": "2026-01-31T11:00:00.000Z",
+    "sma_20": 101212.5,
+    "sma_50": 100984.25,
+    "ema_26": 101190.75,
+    "bollinger_upper_20": 101640.5,
+    "bollinger_lower_20": 100784.5,
+    "rsi": 57.25,
+}
 PREDICTION: Item = {
     "id": "binance-4821",
     "symbol": "BTCUSDT",

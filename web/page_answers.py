@@ -1,5 +1,6 @@
 """Answer with a page: rendered, tagged by its content, kept here until the next heartbeat."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, render_template, request
@@ -26,6 +27,15 @@ def asked_word(name: str, allowed: list[str], default: str) -> str:
     if value not in allowed and value:
         refuse_argument(name, value, allowed)
     return value
+
+
+def asked_words(name: str, allowed: Sequence[str]) -> list[str]:
+    """Return the words of a comma list of the address, or answer 400 when one is none of `allowed`."""
+    words = [word for word in request.args.get(name, "").split(",") if word]
+    for word in words:
+        if word not in allowed:
+            refuse_argument(name, word, list(allowed))
+    return words
 
 
 def asked_horizon() -> str:

@@ -92,6 +92,18 @@ class CandleSchema(Schema):
     close_time = fields.DateTime()
 
 
+class IndicatorSchema(Schema):
+    """The lines of the chart at one closed candle; null while a line is not warm."""
+
+    open_time = fields.DateTime()
+    sma_20 = fields.Float(allow_none=True)
+    sma_50 = fields.Float(allow_none=True)
+    ema_26 = fields.Float(allow_none=True)
+    bollinger_upper_20 = fields.Float(allow_none=True)
+    bollinger_lower_20 = fields.Float(allow_none=True)
+    rsi = fields.Float(allow_none=True, metadata={"description": "0 to 100"})
+
+
 class SymbolSchema(Schema):
     """One symbol: its assets, its order rules, how it is now."""
 

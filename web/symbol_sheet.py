@@ -1,26 +1,20 @@
 """Everything the page of a symbol shows: price, forecast, what it is worth, the other horizons, what came of it."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from data.ledger_rows import Row
-from market.intervals import INTERVAL_MS, interval_ms
 from market.predictions import BPS
 from utils.times import parse_utc
 from web.board_table import CONTROLS, range_of, silence
-from web.drawings import CandleDrawing, Whisker, candle_drawing, whisker_limit
+from web.chart_sheet import Chart, make_chart
+from web.drawings import Whisker, round_up
 from web.heartbeat import Heartbeat, SymbolState
 from web.reasons import Reasons, reasons_of
 from web.situation import Situation, situation
 from web.skills import Skill, chosen_origin, skill_of
 from web.stores import Stores
 
-SCORED_ROWS = 20
-PLOT_CANDLES = 96
-TABLE_CANDLES = 24
-_SEGMENTS = ("1m", "5m", "15m", "1h", "4h", "1d")
+SCORED_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +52,6 @@ class SymbolSheet:
     is_control: bool
     age_s: float | None
     horizon: str
-    interval: str
-    intervals: list[str]
     forecast: Forecast | None
     reason: str | None
     skill: Skill | None
@@ -69,28 +61,23 @@ class SymbolSheet:
     hits: int
     calls: int
     counted: str
-    drawing: CandleDrawing | None
-    candles: list[tuple[Any, ...]]
-    length_ms: int
-
-
-def symbol_intervals(base: str) -> list[str]:
-    """Return the candle lengths the page offers: the base and the usual longer ones that are made of it."""
-    base_ms = interval_ms(base)
-    longer = [name for name in _SEGMENTS if INTERVAL_MS[name] > base_ms and INTERVAL_MS[name] % base_ms == 0]
-    return [base, *longer]
+    chart: Chart
 
 
 def make_sheet(
-    stores: Stores, entry: SymbolState, horizon: str, interval: str, fees: tuple[float, float]
+    stores: Stores, entry: SymbolState, horizon: str, shown: tuple[str, list[str]], fees: tuple[float, float]
 ) -> SymbolSheet:
-    """Return the sheet of a symbol; `fees` are fee and slippage of one side in bps, as set now."""
+    """Return the sheet of a symbol.
+
+    `shown`: candle length and chosen indicators of the chart; `fees`: fee and slippage of one side in bps, as set now.
+    """
     beat = stores.heartbeat()
     now = situation(beat, stores.mono_s())
     latest = {row["horizon"]: row for row in stores.latest(symbol=entry.symbol)}
     calls = {name: _standing(entry, latest.get(name), beat, now) for name in beat.horizons}
     standing = [call for call, _ in calls.values() if call and call["low_bps"] is not None]
-    limit = whisker_limit([(call["low_bps"], call["high_bps"]) for call in standing])
+    # The ladder is short enough to show every range whole.
+    limit = round_up(max((abs(call[edge]) for call in standing for edge in ("low_bps", "high_bps")), default=100.0))
     skills = _skills(stores, entry.symbol)
     ladder = [_rung(name, *calls[name], limit, skills.get(name)) for name in beat.horizons]
     call, reason = calls.get(horizon, (None, None))
@@ -100,7 +87,7 @@ def make_sheet(
     called = [row for row in scored if row["net_bps"] is not None]
     counted = "live" if any(row["origin"] == "live" for row in called) else "replayed"
     called = [row for row in called if row["origin"] == counted]  # the two are never one figure
-    candles = stores.candles(entry.symbol, interval, None, None, PLOT_CANDLES)
+    interval, indicators = shown
     last_s = entry.last_message_mono_s
     return SymbolSheet(
         symbol=entry,
@@ -108,8 +95,6 @@ def make_sheet(
         is_control=now.is_simulated and entry.symbol in CONTROLS,
         age_s=None if last_s is None else max(0.0, now.mono_s - last_s),
         horizon=horizon,
-        interval=interval,
-        intervals=symbol_intervals(beat.interval),
         forecast=forecast,
         reason=reason,
         skill=skills.get(horizon),
@@ -119,9 +104,7 @@ def make_sheet(
         hits=sum(row["net_bps"] > 0 for row in called),
         calls=len(called),
         counted=counted,
-        drawing=candle_drawing(candles, _prices(forecast)),
-        candles=_newest_first(candles),
-        length_ms=INTERVAL_MS[interval],
+        chart=make_chart(stores, (entry.symbol, interval), indicators, _prices(forecast), scored),
     )
 
 
@@ -177,8 +160,3 @@ def _prices(forecast: Forecast | None) -> tuple[float, float, float] | None:
     if forecast is None or forecast.low_price is None or forecast.expected_price is None or forecast.high_price is None:
         return None
     return forecast.low_price, forecast.expected_price, forecast.high_price
-
-
-def _newest_first(candles: np.ndarray) -> list[tuple[Any, ...]]:
-    newest: list[tuple[Any, ...]] = candles[-TABLE_CANDLES:].tolist()
-    return newest[::-1]

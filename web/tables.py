@@ -10,7 +10,7 @@ from flask import Response, request
 from marshmallow import Schema, fields
 
 from market.errors import ConfigError
-from market.intervals import duration_ms
+from market.intervals import INTERVAL_MS, duration_ms, interval_ms
 from web.answers import as_file, csv_answer, csv_bytes, is_known, json_answer, not_modified
 from web.arguments import Arguments, FieldList
 from web.cursors import checked, signed
@@ -114,6 +114,16 @@ def check_horizon(name: str | None) -> str | None:
     if name is not None and name not in known:
         refuse_argument("horizon", name, known)
     return name
+
+
+def check_interval(name: str | None) -> str:
+    """Return the interval, the base one by default; answer 400 when it cannot be made of base candles."""
+    base = stores().heartbeat().interval
+    interval = name or base
+    if INTERVAL_MS[interval] % interval_ms(base):
+        made = [other for other, length_ms in INTERVAL_MS.items() if length_ms % interval_ms(base) == 0]
+        refuse_argument("interval", interval, made)
+    return interval
 
 
 def nearest(name: str, known: Sequence[str]) -> list[str]:

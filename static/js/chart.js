@@ -1,20 +1,26 @@
-// The chart: candles, volume, forecast range, and a lane of past calls. The server's drawing stays until this one is ready.
-import { createChart, CandlestickSeries, HistogramSeries } from "../vendor/lightweight-charts.standalone.production.mjs";
+// The chart: candles, volume, chosen lines, forecast range, holes and past calls. The server's drawing stays until this one is ready.
+import { createChart, CandlestickSeries, HistogramSeries, LineSeries } from "../vendor/lightweight-charts.standalone.production.mjs";
+import { colour } from "./chart_colours.js";
+import { overlay } from "./chart_overlay.js";
+import { keyboard, picture } from "./chart_tools.js";
 import { thin } from "./scripts.js";
 
 const box = document.getElementById("chart");
-const { symbol, horizon, interval } = box.dataset;
+const { symbol, horizon, interval, market } = box.dataset;
 const digits = Number(box.dataset.digits);
 const step = Number(box.dataset.intervalMs) / 1000;
+const lines = box.dataset.lines ? box.dataset.lines.split(",") : [];
 const isSmall = matchMedia("(max-width: 719px)").matches;
 const price = (value) => thin(value, digits);
 const seconds = (text) => Date.parse(text) / 1000;
 const SHOWN = isSmall ? 60 : 150;
-const LINE = 13; // px of one line of the forecast's prices
+const LINE = 13; // px of one line of text
 const AXIS = 80; // px of the price scale, more or less
-let candles = [];
-let forecast = null;
-let calls = [];
+const GAP_SLOTS = 12; // a longer hole is drawn as wide as so many candles, as in the server's drawing
+const STRENGTH = "rsi"; // the only line that is no price
+// Colour, width and dash of each line, as in the style sheet; the library counts 0 solid, 1 dotted, 2 dashed.
+const LOOKS = { sma_20: ["soft", 1, 0], sma_50: ["edge", 2, 0], ema_26: ["soft", 1, 2], bollinger_upper_20: ["edge", 1, 1], bollinger_lower_20: ["edge", 1, 1], rsi: ["soft", 1, 0] };
+const now = { candles: [], gaps: [], forecast: null, calls: [], lines: new Map() };
 
 async function read(path) {
   const answer = await fetch(path);
@@ -22,161 +28,116 @@ async function read(path) {
   return (await answer.json()).items;
 }
 async function load() {
-  const named = `symbol=${encodeURIComponent(symbol)}&horizon=${horizon}`;
-  const [rows, newest, past] = await Promise.all([
-    read(`/api/v1/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=500`),
+  const name = encodeURIComponent(symbol), named = `symbol=${name}&horizon=${horizon}`;
+  const [rows, drawn, newest, past] = await Promise.all([
+    read(`/api/v1/candles/${name}?interval=${interval}&limit=500`),
+    lines.length ? read(`/api/v1/indicators/${name}?interval=${interval}&limit=500&fields=open_time,${lines.join(",")}`) : [],
     horizon ? read(`/api/v1/predictions?${named}&fields=made_at,due_at,price,expected_return_bps,low_bps,high_bps,verdict`) : [],
     horizon ? read(`/api/v1/ledger?${named}&state=scored&limit=500&fields=made_at,verdict,net_bps`) : [],
   ]);
-  candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
+  now.candles = rows.map((row) => ({ time: seconds(row.open_time), open: row.open, high: row.high, low: row.low, close: row.close, volume: row.volume }));
+  now.gaps = now.candles.slice(1).map((bar, at) => ({ before: now.candles[at].time, after: bar.time })).filter(({ before, after }) => after - before > step);
+  for (const line of lines) now.lines.set(line, drawn.map((row) => ({ time: seconds(row.open_time), value: row[line] ?? undefined })));
   const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
-  forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: row.verdict };
-  // A longer candle holds several calls; the newest one stands for it.
-  const called = past.filter((one) => one.net_bps !== null).reverse();
-  calls = called.map((one) => ({ time: Math.floor((seconds(one.made_at) - 0.001) / step) * step, verdict: one.verdict, isHit: one.net_bps > 0 }));
-  calls = [...new Map(calls.map((call) => [call.time, call])).values()];
-}
-
-// Colours live in the style sheet; a probe reads what they resolve to.
-const probe = document.createElement("i");
-probe.hidden = true;
-document.body.append(probe);
-function colour(name, alpha = 1) {
-  probe.setAttribute("class", `probe-${name}`);
-  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g);
-  return `rgba(${r}, ${g}, ${b}, ${alpha})`;
+  now.forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: row.verdict };
+  // A longer candle holds several calls; the newest one stands for it, and an abstention only when it is alone.
+  const calls = new Map();
+  for (const one of past.reverse()) {
+    const time = Math.floor((seconds(one.made_at) - 0.001) / step) * step;
+    if (one.net_bps !== null || !calls.has(time)) calls.set(time, { time, verdict: one.verdict, isHit: one.net_bps === null ? null : one.net_bps > 0 });
+  }
+  now.calls = [...calls.values()];
 }
 
 await load();
-if (candles.length) draw();
+if (now.candles.length) draw();
+else document.addEventListener("parts", ({ detail: page }) => { if (page.querySelector("#chart .plot")) location.reload(); }); // the first candles bring a legend, too
 
 function draw() {
   // A price of the scale gives way to the tag of the last one.
-  const ticks = (values) => values.map((value) => (Math.abs(bars.priceToCoordinate(value) - bars.priceToCoordinate(candles.at(-1).close)) <= LINE ? "" : price(value)));
-  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { priceFormatter: price, tickmarksPriceFormatter: ticks } });
-  const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
+  const ticks = (values) => values.map((value) => (Math.abs(bars.priceToCoordinate(value) - bars.priceToCoordinate(now.candles.at(-1).close)) <= LINE ? "" : price(value)));
+  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false } });
+  const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "custom", formatter: price, tickmarksFormatter: ticks, minMove: 10 ** -digits } });
   const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
   bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
+  const drawn = new Map(lines.map((line) => [line, addLine(line)]));
+  const levels = drawn.has(STRENGTH) ? [30, 70].map((level) => drawn.get(STRENGTH).createPriceLine({ price: level, lineWidth: 1, lineStyle: 1, axisLabelVisible: false })) : [];
+  if (levels.length) chart.panes()[1].setStretchFactor(0.5);
 
-  // What the library does not know: the range that opens with the square root of time, and the lane of calls.
-  const x = (time) => chart.timeScale().timeToCoordinate(time);
-  const steps = () => (forecast ? Math.max(1, Math.min(Math.round((forecast.due - forecast.made) / step), isSmall ? 24 : 60)) : 0);
+  function addLine(line) {
+    const quiet = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
+    if (line !== STRENGTH) return chart.addSeries(LineSeries, { ...quiet, priceFormat: { type: "custom", formatter: price, minMove: 10 ** -digits } });
+    return chart.addSeries(LineSeries, { ...quiet, priceFormat: { type: "price", precision: 0, minMove: 1 }, autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }) }, 1);
+  }
+
+  const steps = () => (now.forecast ? Math.max(1, Math.min(Math.round((now.forecast.due - now.forecast.made) / step), isSmall ? 24 : 60)) : 0);
   // Beside the end of the forecast is room for its prices; on a phone they stand inside.
-  const room = () => (isSmall || !forecast ? 3 : Math.ceil((SHOWN + steps()) * (6.5 * price(forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
-  const hueOf = (verdict) => (alpha) => colour(verdict === "abstain" ? "edge" : verdict, alpha);
-  const view = (order, paint) => ({ zOrder: () => order, renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace(({ context, mediaSize }) => paint(context, mediaSize.height)) }) });
-  const overlay = {
-    attached({ requestUpdate }) { this.update = requestUpdate; },
-    paneViews: () => [view("bottom", (context, height) => { cone(context); lane(context, height); }), view("top", labels)],
-    autoscaleInfo: () => forecast && { priceRange: { minValue: forecast.price * (1 + forecast.low / 1e4), maxValue: forecast.price * (1 + forecast.high / 1e4) } },
-  };
-  function cone(c) {
-    if (!forecast) return;
-    const last = candles.at(-1).time, n = steps(), y = (bps) => bars.priceToCoordinate(forecast.price * (1 + bps / 1e4));
-    const at = [...Array(n + 1).keys()].map((i) => [x(last + i * step), i / n]).filter(([px]) => px !== null);
-    if (at.length < 2) return;
-    const side = (end) => at.map(([px, s]) => [px, y(forecast.expected * s + (end - forecast.expected) * Math.sqrt(s))]);
-    const high = side(forecast.high), low = side(forecast.low), hue = hueOf(forecast.verdict), [right] = high.at(-1);
-    c.fillStyle = hue(0.14);
-    c.beginPath();
-    for (const point of [...high, ...[...low].reverse()]) c.lineTo(...point);
-    c.closePath();
-    c.fill();
-    c.strokeStyle = hue(1);
-    c.lineWidth = 1.5;
-    c.setLineDash([4, 3]);
-    c.beginPath();
-    c.moveTo(high[0][0], y(0));
-    c.lineTo(right, y(forecast.expected));
-    c.stroke();
-    c.setLineDash([]);
-    c.beginPath();
-    c.moveTo(right, y(forecast.high));
-    c.lineTo(right, y(forecast.low));
-    c.stroke();
-    c.fillStyle = hue(1);
-    c.beginPath();
-    c.arc(right, y(forecast.expected), 3.5, 0, 7);
-    c.fill();
-  }
-  function labels(c) {
-    const right = forecast && x(candles.at(-1).time + steps() * step);
-    if (!right) return;
-    const y = (bps) => bars.priceToCoordinate(forecast.price * (1 + bps / 1e4));
-    const middle = y(forecast.expected) + (isSmall ? LINE * (forecast.expected < 0 ? 1 : -1) : 0); // clear of the path
-    const out = isSmall ? LINE * 0.7 : 0;
-    mark(forecast.high, "soft", Math.min(y(forecast.high) - out, middle - LINE));
-    mark(forecast.expected, "ink", middle);
-    mark(forecast.low, "soft", Math.max(y(forecast.low) + out, middle + LINE));
+  const room = () => (isSmall || !now.forecast ? 3 : Math.ceil((SHOWN + steps()) * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
+  const over = overlay(chart, bars, now, { price, step, steps, isSmall });
+  bars.attachPrimitive(over);
 
-    function mark(bps, name, at) {
-      const text = price(forecast.price * (1 + bps / 1e4)), from = isSmall ? right - 8 : right + 8;
-      c.font = `${name === "ink" ? 600 : 400} 11px ${getComputedStyle(document.body).fontFamily}`;
-      c.textBaseline = "middle";
-      c.textAlign = isSmall ? "right" : "left";
-      c.lineJoin = "round";
-      c.lineWidth = 4; // lines behind a price end before it
-      c.strokeStyle = colour("card");
-      c.strokeText(text, from, at);
-      c.fillStyle = colour(name);
-      c.fillText(text, from, at);
-    }
-  }
-  function lane(c, height) {
-    const y = Math.round(height * 0.845), half = Math.max(1.5, Math.min(4.5, chart.timeScale().options().barSpacing * 0.42)); // as narrow as its candle
-    for (const call of calls) {
-      const at = x(call.time);
-      if (at === null) continue;
-      const s = call.verdict === "up" ? -1 : 1;
-      c.beginPath();
-      c.moveTo(at, y + 4.5 * s);
-      c.lineTo(at + half, y - 3.5 * s);
-      c.lineTo(at - half, y - 3.5 * s);
-      c.closePath();
-      c.lineWidth = half < 3 ? 0.75 : 1.25;
-      c.strokeStyle = c.fillStyle = colour(call.verdict);
-      c.stroke();
-      if (call.isHit) c.fill();
-    }
-  }
-  bars.attachPrimitive(overlay);
-
+  let places = [];
   function fill() {
-    const last = candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
-    bars.setData([...candles, ...future]);
-    volume.setData(candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
-    return candles.length + future.length;
+    const holes = now.gaps.flatMap(({ before, after }) => [...Array(Math.min(GAP_SLOTS, Math.round((after - before) / step) - 1)).keys()].map((i) => ({ time: before + (i + 1) * step })));
+    const last = now.candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
+    places = [...now.candles, ...holes, ...future].sort((a, b) => a.time - b.time);
+    bars.setData(places);
+    volume.setData(now.candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
+    for (const [line, series] of drawn) series.setData(now.lines.get(line));
+    document.getElementById("gaps-key").hidden = now.gaps.length === 0;
   }
   function paint() {
     const text = { textColor: colour("mute"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11 };
     const cross = { color: colour("edge"), labelBackgroundColor: colour("soft") };
     chart.applyOptions({
-      layout: { background: { color: colour("card") }, ...text },
+      layout: { background: { color: colour("card") }, panes: { separatorColor: colour("line"), separatorHoverColor: colour("edge", 0.3) }, ...text },
       grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.7) } },
-      rightPriceScale: { borderVisible: false },
+      rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1 },
     });
     bars.applyOptions({ upColor: colour("card"), downColor: colour("down"), borderUpColor: colour("up"), borderDownColor: colour("down"), wickUpColor: colour("up"), wickDownColor: colour("down"), priceLineColor: colour("edge") });
-    return fill();
+    for (const [line, series] of drawn) {
+      const [name, lineWidth, lineStyle] = LOOKS[line];
+      series.applyOptions({ color: colour(name), lineWidth, lineStyle });
+    }
+    for (const level of levels) level.applyOptions({ color: colour("edge") });
+    fill();
   }
 
   box.querySelector(".plot")?.remove();
-  document.getElementById("calls-key").hidden = false; // the drawing has no lane of calls
-  const total = paint();
-  chart.timeScale().setVisibleLogicalRange({ from: total - SHOWN - steps(), to: total - 1 });
+  paint();
+  const shown = () => SHOWN + steps();
+  chart.timeScale().setVisibleLogicalRange({ from: places.length - shown(), to: places.length - 1 });
   document.addEventListener("look", paint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   document.addEventListener("parts", async () => {
-    try { await load(); fill(); overlay.update?.(); } catch { /* the page says that the server is gone */ }
+    try { await load(); fill(); over.update?.(); tell(); } catch { /* the page says that the server is gone */ }
   });
 
-  const legend = document.querySelectorAll("#legend span");
-  chart.subscribeCrosshairMove((event) => {
-    const under = event.seriesData.get(bars);
-    const bar = (under && candles.find((one) => one.time === under.time)) || candles.at(-1);
-    legend[0].textContent = `${new Date(bar.time * 1000).toISOString().slice(11, 16)} UTC`;
-    ["open", "high", "low", "close", "volume"].forEach((key, i) => { legend[i + 1].querySelector("b").textContent = thin(bar[key], key === "volume" ? 0 : digits); });
+  function moment(time) {
+    const date = new Date(time * 1000), month = date.toLocaleString("en-US", { month: "short", timeZone: "UTC" });
+    return `${date.getUTCDate()} ${month}, ${date.toISOString().slice(11, 16)} UTC`;
+  }
+  const legend = new Map([...document.querySelectorAll("#legend [data-key]")].map((part) => [part.dataset.key, part]));
+  function tell(time = now.candles.at(-1).time) {
+    const bar = now.candles.find((one) => one.time === time) ?? now.candles.at(-1);
+    legend.get("time").textContent = moment(bar.time);
+    for (const key of ["open", "high", "low", "close", "volume"]) legend.get(key).querySelector("b").textContent = thin(bar[key], key === "volume" ? 0 : digits);
+    for (const line of lines) {
+      const value = now.lines.get(line).find((one) => one.time === bar.time)?.value;
+      legend.get(line).querySelector("b").textContent = value === undefined ? "–" : thin(value, line === STRENGTH ? 1 : digits);
+    }
+  }
+  chart.subscribeCrosshairMove((event) => tell(event.time));
+
+  document.getElementById("chart-keys").hidden = false;
+  const view = document.getElementById("chart-view");
+  keyboard(box, chart, { total: () => places.length, newest: shown, tell: (from, to) => { view.textContent = `${moment(places[from].time)} to ${moment(places[to].time)}`; } });
+  picture(document.getElementById("picture"), chart, {
+    title: () => `${symbol} ${interval}`,
+    note: () => [`to ${moment(now.candles.at(-1).time + step)}`, `${market} market`, ...lines.map((line) => line.replaceAll("_", " ")), "Candela"].join(" · "),
+    file: () => `${symbol}-${interval}-${new Date((now.candles.at(-1).time + step) * 1000).toISOString().slice(0, 16).replace(/[:T]/g, "-")}.png`,
   });
 }

@@ -9,7 +9,7 @@ from data.model_store import ModelStore
 from models.training import TrainingSettings, train_horizon
 from tests.models.synthetic import synthetic_panel
 
-TABLES = ("symbols", "candles/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
+TABLES = ("symbols", "candles/BTCUSDT", "indicators/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
 API = "/api/v1"
 UNEXPLAINED = {
     "base_probability": None,
@@ -89,6 +89,26 @@ def test_candles_are_cut_by_iso_time_or_milliseconds(lively):
 
     assert [row["open_time"][11:16] for row in iso] == ["11:00", "11:05", "11:10"]
     assert iso == ms
+
+
+def test_lines_are_warm_where_older_candles_are_kept(lively):
+    lively.add_candles(600, "LONGUSDT", seed=4)
+    lively.symbols = (*lively.symbols, "LONGUSDT")
+    lively.beat()
+
+    few = lively.items(f"{API}/indicators/LONGUSDT?limit=3&fields=open_time,sma_20,rsi")
+    many = lively.items(f"{API}/indicators/LONGUSDT?limit=150")
+    short = lively.items(f"{API}/indicators/BTCUSDT")
+
+    assert [list(row) for row in few] == [["open_time", "sma_20", "rsi"]] * 3
+    assert few[-1]["rsi"] == pytest.approx(many[-1]["rsi"], rel=1e-9)
+    assert all(row["sma_50"] for row in many)
+    assert [row["sma_50"] is None for row in short] == [True] * 49 + [False] * 71
+
+
+def test_lines_of_an_interval_that_cannot_be_made_are_refused(lively):
+    assert lively.get(f"{API}/indicators/BTCUSDT?interval=1m").status_code == 400
+    assert lively.get(f"{API}/indicators/NOPE").status_code == 404
 
 
 def test_predictions_are_the_newest_of_each_symbol_and_horizon(lively):

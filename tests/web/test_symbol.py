@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from market.predictions import Reason, Verdict
+from market.predictions import Origin, Reason, Verdict
 
 T0 = 1_763_640_000_000
 
@@ -95,6 +95,17 @@ def test_the_ladder_has_every_horizon(lively):
     assert 'id="h-1h" data-live aria-current="true"' in page
 
 
+def test_the_longest_range_of_the_ladder_is_not_cut(lively):
+    lively.publish(lively.prediction("EDGEUSDT", "4h", up=0.6, low_bps=-390.0, high_bps=470.0))
+
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    rung = re.search(r'<tr id="h-4h".*?</tr>', page, re.DOTALL)[0]
+    left, right = (float(x) for x in re.search(r'class="w" d="M([\d.]+) 11H([\d.]+)"', rung).groups())
+    assert 0 < left < right < 148
+    assert "+500</text>" in page
+
+
 def test_scored_rows_lead_to_their_ledger_row(lively):
     page = lively.get("/s/EDGEUSDT?horizon=1h").text
 
@@ -111,7 +122,86 @@ def test_without_javascript_there_is_a_drawing_and_a_table(lively):
     assert 'class="body-up"' in page
     assert 'class="cone"' in page
     assert "The last 15\u00a0m candles" in page
-    assert page.count("<tr><td>20\u00a0Nov") == 24
+    assert page.count("<tr><td>20\u00a0Nov") == 120 // 3
+
+
+def twin(page):
+    table = re.search(r'<tbody id="candles" data-live>(.*?)</tbody>', page, re.DOTALL)[1]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)]
+
+
+def test_chosen_indicators_are_drawn_named_and_in_the_table(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h&indicators=rsi,sma_20,bollinger_20").text
+
+    (newest,) = lively.items("/api/v1/indicators/EDGEUSDT?limit=1")
+    assert re.findall(r'<path class="ln ln-(\w+)" d="M[\d.]+ [\d.]+L', page) == [
+        "rsi",
+        "sma_20",
+        "bollinger_upper_20",
+        "bollinger_lower_20",
+    ]
+    drawn = ("sma_20", "bollinger_upper_20", "bollinger_lower_20")
+    assert twin(page)[0][6:10] == [f"{newest[name]:.2f}" for name in drawn] + [f"{newest['rsi']:.1f}"]
+    assert "RSI 14" in words(page)
+
+
+def test_an_indicator_is_switched_by_its_link_and_kept_by_the_others(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h&interval=15m&indicators=ema_26,rsi").text
+
+    here = "/s/EDGEUSDT?horizon=1h&amp;interval=15m"
+    assert f'href="{here}&amp;indicators=ema_26" aria-current="true"' in page
+    assert f'href="{here}&amp;indicators=sma_20,ema_26,rsi">' in page
+    assert '/s/EDGEUSDT?horizon=4h&amp;interval=15m&amp;indicators=ema_26,rsi"' in page
+    assert '/s/EDGEUSDT?horizon=1h&amp;interval=1h&amp;indicators=ema_26,rsi" aria-keyshortcuts="3"' in page
+
+
+def test_a_hole_is_shaded_and_told_in_the_table(lively):
+    length_ms = lively.length_ms
+    lively.add_candles(30, "HOLEUSDT", T0 - 20 * length_ms)
+    lively.add_candles(15, "HOLEUSDT", T0 - length_ms)
+    lively.symbols = (*lively.symbols, "HOLEUSDT")
+    lively.beat()
+
+    page = lively.get("/s/HOLEUSDT?horizon=1h").text
+
+    assert page.count('<rect class="gap"') == 1
+    assert twin(page)[15] == ["No data: 4 candles missing"]
+    assert '<span id="gaps-key">' in page
+
+
+def test_past_calls_are_marked_in_the_drawing_and_the_table(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    scored = lively.items("/api/v1/ledger?symbol=EDGEUSDT&horizon=1h&state=scored&limit=7")  # the eighth is too old
+    marks = dict(re.findall(r'<path class="said said-(\S+)" d="(.*?)"', page))
+    told = [row[-1] for row in twin(page) if row[-1]]
+    hits = sum(row["net_bps"] > 0 for row in scored)
+    assert {kind: path.count("z") for kind, path in marks.items()} == {"up-hit": hits, "up-miss": len(scored) - hits}
+    assert (told.count("up, hit"), told.count("up, miss")) == (hits, len(scored) - hits)
+
+
+def test_the_forecast_is_labelled_with_its_three_prices(lively):
+    page = lively.get("/s/EDGEUSDT?horizon=1h").text
+
+    halo = words(re.search(r'<g class="halo".*?</g>', page, re.DOTALL)[0])
+    assert halo == "101.64 100.84 100.04"
+    assert "cone: 80% of outcomes to 20\u00a0Nov, 13:00 UTC" in page
+    assert "Forecast for 20\u00a0Nov, 13:00 UTC: 100.04 to 101.64, expected 100.84." in page
+
+
+def test_the_last_fifty_scored_rows_are_shown(lively):
+    past = [
+        lively.prediction("BTCUSDT", "1h", T0 - 3_600_000 - step * lively.length_ms, 0.7, origin=Origin.REPLAYED)
+        for step in range(2, 60)
+        if step % 12 != 1
+    ]
+    lively.ledger.add_replayed(past, [])
+    lively.ledger.score(T0)
+
+    page = lively.get("/s/BTCUSDT?horizon=1h").text
+
+    scored = re.search(r'<section class="card" id="scored".*?</section>', page, re.DOTALL)[0]
+    assert scored.count("/api/v1/predictions/") == 50
 
 
 def test_a_silent_symbol_shows_no_forecast(lively):
@@ -131,7 +221,7 @@ def test_a_symbol_without_candles_has_a_page(house):
     assert "the history is being fetched" in house.get("/s/BTCUSDT").text
 
 
-@pytest.mark.parametrize("query", ["horizon=7h", "interval=1m", "interval=7m"])
+@pytest.mark.parametrize("query", ["horizon=7h", "interval=1m", "interval=7m", "indicators=sma_20,magic"])
 def test_an_address_that_means_nothing_is_refused(lively, query):
     assert lively.get(f"/s/BTCUSDT?{query}").status_code == 400
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from market.intervals import INTERVAL_MS, interval_ms
+from market.intervals import INTERVAL_MS
 from utils.times import iso_utc
 from web.api import nouns
 from web.arguments import CandleArguments
@@ -11,7 +11,7 @@ from web.examples import CANDLE
 from web.problems import refuse_argument
 from web.rows import CandleSchema
 from web.site_stores import stores
-from web.tables import Item, Page, check_symbol, table
+from web.tables import Item, Page, check_interval, check_symbol, table
 
 api = nouns.add("candles")(ApiBlueprint("candles", __name__, description="Closed candles"))
 
@@ -23,21 +23,13 @@ _SHOWN = Shown(CANDLE, {"symbol": "BTCUSDT", "interval": "1h", "limit": "1"})
 def candles(asked: dict[str, Any], symbol: str) -> Page:
     """List closed candles, oldest first; longer ones are made of whole base candles only."""
     check_symbol(symbol)
-    base = stores().heartbeat().interval
-    interval = asked["interval"] or base
+    interval = check_interval(asked["interval"])
     length_ms = INTERVAL_MS[interval]
-    if length_ms % interval_ms(base):
-        refuse_argument("interval", interval, intervals_of(base))
     start_ms, end_ms = asked["start"], asked["end"]
     if start_ms is not None and end_ms is not None and end_ms < start_ms:
         refuse_argument("end", iso_utc(end_ms), f"a time from start, {iso_utc(start_ms)}, on")
     found = stores().candles(symbol, interval, start_ms, end_ms, asked["limit"])
     return Page([_item(row, length_ms) for row in found.tolist()])
-
-
-def intervals_of(base: str) -> list[str]:
-    """Return the intervals that can be made of base candles."""
-    return [name for name, length_ms in INTERVAL_MS.items() if length_ms % interval_ms(base) == 0]
 
 
 def _item(row: tuple[Any, ...], length_ms: int) -> Item:

@@ -2,10 +2,12 @@
 
 from flask import Blueprint, Response
 
-from web.page_answers import asked_horizon, asked_word, page_answer
+from web.chart_lines import KEYS
+from web.chart_sheet import symbol_intervals
+from web.page_answers import asked_horizon, asked_word, asked_words, page_answer
 from web.problems import ProblemError
 from web.site_stores import settings, stores
-from web.symbol_sheet import make_sheet, symbol_intervals
+from web.symbol_sheet import make_sheet
 from web.tables import nearest
 from web.views import pages
 
@@ -21,7 +23,8 @@ def index(symbol: str) -> Response:
     base = stores().heartbeat().interval
     interval = asked_word("interval", symbol_intervals(base), base)
     fees = (settings().FEE_BPS, settings().SLIPPAGE_BPS)
-    sheet = make_sheet(stores(), entry, asked_horizon(), interval, fees)
+    shown = (interval, asked_words("indicators", KEYS))
+    sheet = make_sheet(stores(), entry, asked_horizon(), shown, fees)
     return page_answer("symbol.html", sheet=sheet, horizon_names=stores().heartbeat().horizons)
 
 
