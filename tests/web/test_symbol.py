@@ -201,7 +201,7 @@ def test_the_last_fifty_scored_rows_are_shown(lively):
     page = lively.get("/s/BTCUSDT?horizon=1h").text
 
     scored = re.search(r'<section class="card" id="scored".*?</section>', page, re.DOTALL)[0]
-    assert scored.count("/api/v1/predictions/") == 50
+    assert scored.count("/predictions/") == 50
 
 
 def test_a_silent_symbol_shows_no_forecast(lively):
