@@ -124,11 +124,20 @@ def best_of(candidates: Mapping[str, Losses], block_candles: int) -> str:
     return best
 
 
-def predict(panel: Panel, model: ServedModel, span: range) -> Scores:
-    """Return the scores (S, len(span)) of all symbols over a span of candles."""
+def forecast(panel: Panel, model: ServedModel, span: range) -> Scores:
+    """Return the scores (S, len(span)) of all symbols over a span of candles, without their strangeness."""
+    flat = model.forecast(_rows(panel, span))
+    return Scores(*(values.reshape(-1, len(span)) for values in flat.columns()))
+
+
+def judged(panel: Panel, model: ServedModel, span: range, scores: Scores) -> Scores:
+    """Return the scores of that span with how strange each row is to the model."""
+    return replace(scores, strangeness=model.reference.strangeness(_rows(panel, span)).reshape(-1, len(span)))
+
+
+def _rows(panel: Panel, span: range) -> np.ndarray:
     block = panel.features[:, span.start : span.stop]
-    flat = model.predict(block.reshape(-1, block.shape[2]).astype(np.float64))
-    return Scores(*(values.reshape(block.shape[:2]) for values in flat.columns()))
+    return block.reshape(-1, block.shape[2]).astype(np.float64)
 
 
 def _teaching_key(past: Past, family_name: str, columns: Sequence[int] | None) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,12 +45,16 @@ class ServedModel:
 
     def predict(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
         """Return the scores of rows (n, features) float64; a row with a hole gets nan, never a guess."""
+        return replace(self.forecast(rows, block_rows), strangeness=self.reference.strangeness(rows))
+
+    def forecast(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
+        """Return the same without a look at how strange the rows are, which is nan: for rows nobody acts on."""
         probability = self.calibration.probability(self.form.probability(rows, block_rows))
         scale = usual_move_bps(rows[:, self.features.index(self.scale_column)], self.horizon_candles)
         expected = self.move.expected(probability)
         low = np.maximum((expected - self.move.half_width) * scale, LOWEST_RETURN_BPS)
         high = (expected + self.move.half_width) * scale
-        return Scores(probability, expected * scale, low, high, self.reference.strangeness(rows))
+        return Scores(probability, expected * scale, low, high, np.full(len(rows), np.nan))
 
     @property
     def base_probability(self) -> float:

@@ -11,7 +11,7 @@ from models.adaptation import Widths
 from models.cost_moves import CostRecord, cost_record
 from models.final_fit import Choices, Final, final_fit
 from models.fit_memory import FitMemory
-from models.fitting import predict
+from models.fitting import forecast
 from models.job import Job, Past, TrainingSettings
 from models.panel import Outcomes, Panel, outcomes_of
 from models.scores import Record, Scores
@@ -130,7 +130,7 @@ def _adapted(job: Job, chosen: list[Told]) -> tuple[list[Scores], np.ndarray]:
         return [], widths.log_widths
     first = chosen[0]
     lead = first.fitted.past.split.calibration
-    widths.through([(predict(job.panel, first.fitted.model, lead), _returns(job, lead))])
+    widths.through([(forecast(job.panel, first.fitted.model, lead), _returns(job, lead))])
     start = widths.log_widths
     return widths.through([(told.scores, _returns(job, told.span)) for told in chosen]), start
 

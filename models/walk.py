@@ -1,12 +1,12 @@
 """Go through the past fold by fold: each family is taught by what lies before a fold and asked about the fold."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.calibration import losses
-from models.fitting import Fitted, Losses, best_of, fit, predict
+from models.fitting import Fitted, Losses, best_of, fit, forecast, judged
 from models.job import Job, Past
 from models.scores import Record, Scores, record_of
 from models.validation import Split
@@ -56,7 +56,7 @@ def walk_through(job: Job, splits: list[Split], on_progress: Callable[[int], Non
             told[name].append(tell(made))
         if fitted:
             best = best_of({name: made.late for name, made in fitted.items()}, job.block_candles)
-            chosen.append(told[best][-1])
+            chosen.append(_acted_on(told[best][-1]))
     on_progress(len(splits) * len(told))
     records = {name: record for name in told if (record := _record(job, told[name])) is not None}
     return Walk(told, chosen, records)
@@ -65,7 +65,12 @@ def walk_through(job: Job, splits: list[Split], on_progress: Callable[[int], Non
 def tell(fitted: Fitted) -> Told:
     """Return what a model says of the test of its split."""
     past = fitted.past
-    return Told(fitted, predict(past.job.panel, fitted.model, past.split.test))
+    return Told(fitted, forecast(past.job.panel, fitted.model, past.split.test))
+
+
+def _acted_on(told: Told) -> Told:
+    """Return what was said with how strange each row was: of the family that is trusted, rows become the record."""
+    return replace(told, scores=judged(told.fitted.past.job.panel, told.fitted.model, told.span, told.scores))
 
 
 def joined(told: list[Told]) -> Losses:
