@@ -28,15 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("candela")
 
-_COMPILE = """
-from features.feature_engineering import compile_kernels as compile_features
-from models.forest import compile_kernels as compile_forest
-from models.reference import compile_kernels as compile_reference
-
-compile_features()
-compile_forest()
-compile_reference()
-"""
+# What is compiled, in processes side by side.
+_KERNELS = ("features.feature_engineering", "models.forest", "models.reference")
+_COMPILE = "import importlib, sys; [importlib.import_module(name).compile_kernels() for name in sys.argv[1:]]"
 _SIMULATOR_SECONDS = 20.0
 
 
@@ -77,7 +71,7 @@ class Optimizer:
         from features.feature_engineering import definition_hash
 
         self._assets()
-        compiling = _python("-c", _COMPILE)
+        compiling = [_python("-c", _COMPILE, name) for name in _KERNELS]
         started = time.monotonic()
         source = choose_source(self._config, lambda text: self._shell.say("note", text))
         with _exchange(self._config, source):
@@ -94,12 +88,12 @@ class Optimizer:
             warm, _ = _timed(lambda: _run_json("download_assets.py", "--json", "--check"))
         self.steps.append(Step("front-end assets", cold, warm, text))
 
-    def _kernels(self, compiling: subprocess.Popen[bytes], started: float) -> None:
+    def _kernels(self, compiling: list[subprocess.Popen[bytes]], started: float) -> None:
         with self._shell.step("compiled kernels"):
-            if compiling.wait() != 0:
+            if any([child.wait() for child in compiling]):
                 raise MarketError("the kernels do not compile; see the lines above")
             cold = time.monotonic() - started
-            warm, _ = _timed(lambda: _python("-c", _COMPILE).wait())
+            warm, _ = _timed(lambda: _python("-c", _COMPILE, *_KERNELS).wait())
         self.steps.append(Step("compiled kernels", cold, warm, "loaded from disk by every process"))
 
     def _history(self, source: "Source") -> int:
