@@ -90,7 +90,8 @@ class Optimizer:
 
     def _kernels(self, compiling: list[subprocess.Popen[bytes]], started: float) -> None:
         with self._shell.step("compiled kernels"):
-            if any([child.wait() for child in compiling]):
+            codes = [child.wait() for child in compiling]
+            if any(codes):
                 raise MarketError("the kernels do not compile; see the lines above")
             cold = time.monotonic() - started
             warm, _ = _timed(lambda: _python("-c", _COMPILE, *_KERNELS).wait())
