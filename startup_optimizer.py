@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("candela")
 
-# What is compiled, in processes side by side.
-_KERNELS = ("features.feature_engineering", "models.forest", "models.reference")
+# What is compiled, in two processes side by side.
+_KERNELS = (("features.feature_engineering",), ("models.forest", "models.reference"))
 _COMPILE = "import importlib, sys; [importlib.import_module(name).compile_kernels() for name in sys.argv[1:]]"
 _SIMULATOR_SECONDS = 20.0
 
@@ -71,7 +71,7 @@ class Optimizer:
         from features.feature_engineering import definition_hash
 
         self._assets()
-        compiling = [_python("-c", _COMPILE, name) for name in _KERNELS]
+        compiling = [_python("-c", _COMPILE, *names) for names in _KERNELS]
         started = time.monotonic()
         source = choose_source(self._config, lambda text: self._shell.say("note", text))
         with _exchange(self._config, source):
@@ -94,7 +94,7 @@ class Optimizer:
             if any(codes):
                 raise MarketError("the kernels do not compile; see the lines above")
             cold = time.monotonic() - started
-            warm, _ = _timed(lambda: _python("-c", _COMPILE, *_KERNELS).wait())
+            warm, _ = _timed(lambda: _python("-c", _COMPILE, *sum(_KERNELS, ())).wait())
         self.steps.append(Step("compiled kernels", cold, warm, "loaded from disk by every process"))
 
     def _history(self, source: "Source") -> int:
