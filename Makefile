@@ -62,7 +62,7 @@ define install
 	@echo "Installing $(1)"
 	@index="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}"; \
 	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
-	$(UV) pip install --python $(PY) --require-hashes -r $(1) || \
+	$(UV) pip install --python $(PY) --compile-bytecode --require-hashes -r $(1) || \
 	$(PY) -m pip install --require-hashes -r $(1)
 	@rm -f $(filter-out $(RUN_READY) $(DEV_READY),$(wildcard $(VENV)/.installed-*))
 	@touch $@

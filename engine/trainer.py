@@ -38,7 +38,7 @@ from utils.processes import lower_priority
 
 logger = logging.getLogger(__name__)
 
-REPLAYED_ROWS = 150_000  # of all symbols and horizons together: about 60 MB on disk
+REPLAYED_ROWS = 120_000  # of all symbols and horizons together: about 50 MB on disk
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 20_000  # chosen evenly over symbols and time
