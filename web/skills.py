@@ -17,12 +17,18 @@ class Skill:
     low: float | None
     high: float | None
     n: int
+    n_independent: int  # horizons that do not overlap
     verdict: str
     origin: str
     coverage_claimed: float | None
     coverage_kept: float | None
     gap: float | None  # mean distance of said and happened, share of 1
     worst: tuple[float, float] | None  # said, happened, in the bin that is furthest off
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether the interval lies above zero, and the record is too short to call that an edge."""
+        return self.low is not None and self.low > 0 and self.n_independent < MIN_INDEPENDENT
 
     @property
     def kind(self) -> str:
@@ -60,6 +66,7 @@ def _skill(item: dict[str, Any]) -> Skill:
         low=item["brier_skill_low"],
         high=item["brier_skill_high"],
         n=item["n"],
+        n_independent=item["n_independent"],
         verdict=item["verdict"],
         origin=item["origin"],
         coverage_claimed=item["coverage_claimed"],
