@@ -5,11 +5,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from market.intervals import HOUR_MS
-from utils.processes import start
+from utils.processes import end, start
 
 logger = logging.getLogger(__name__)
-
-_TERM_SECONDS = 5.0
 
 
 class SealingJob:
@@ -40,12 +38,6 @@ class SealingJob:
 
     def stop(self) -> None:
         """End the sealing; a kill at any moment loses nothing."""
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(_TERM_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._child = None
+        if self._child is not None:
+            end(self._child)
+            self._child = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.processes import start
+from utils.processes import end, start
 
 logger = logging.getLogger(__name__)
 
@@ -95,15 +95,9 @@ class TrainingJob:
 
     def stop(self) -> None:
         """End the child and wait for it; what it has not written whole is not there."""
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(_TERM_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._child = None
+        if self._child is not None:
+            end(self._child)
+            self._child = None
 
     def _read(self) -> dict[str, Any]:
         try:

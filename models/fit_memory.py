@@ -1,9 +1,9 @@
 """What was fitted before, found again under a key made of everything that decided it."""
 
 import hashlib
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -80,8 +80,8 @@ class FitMemory:
 
 @cache
 def _code_of(module: str) -> str:
-    """Return a hash of the source of an imported module."""
-    return hashlib.sha256(Path(str(sys.modules[module].__file__)).read_bytes()).hexdigest()
+    """Return a hash of the source of a module."""
+    return hashlib.sha256(Path(str(import_module(module).__file__)).read_bytes()).hexdigest()
 
 
 @cache

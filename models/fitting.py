@@ -29,6 +29,7 @@ _TEACHING = (
     "models.forest",
     "models.linear",
     "models.flattening",
+    "models.averaged_trees",
 )
 _CALIBRATING = ("models.calibration", "models.moves")
 _KINDS = (PLATT, ISOTONIC)

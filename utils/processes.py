@@ -48,6 +48,16 @@ def cap_threads(environ: Mapping[str, str], threads: int) -> dict[str, str]:
     return {**environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
+def end(child: subprocess.Popen[bytes], patience_seconds: float = 5.0) -> None:
+    """Ask a child to end and wait for it; kill it when it has not after so long."""
+    child.terminate()
+    try:
+        child.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def start(argv: Sequence[str], environ: Mapping[str, str] | None, log: Path | None) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own that the kernel kills with this process.
 
