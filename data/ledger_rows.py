@@ -146,7 +146,7 @@ class RowForm:
         self._prefix = f"{venue}-"
 
     def told(self, record: tuple[Any, ...]) -> Told:
-        """Return what `shown` will return of a record that was just written (5x over going through the columns)."""
+        """Return what `shown` will return of a record that was just written (2x over going through the columns)."""
         seq, symbol, interval, horizon, open_ms, made_ms, due_ms, price, cost_bps, *said = record
         verdict, reason, origin, model, probability, expected, low, high, coverage, edge, state = said
         return Told(

@@ -1,6 +1,5 @@
 """The heart: closed candles in, durable predictions out."""
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,9 +16,6 @@ from engine.patience import Patience
 from market.predictions import Prediction
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
-
-logger = logging.getLogger(__name__)
-
 
 MOST_UNSETTLED = 8  # slots, then their rows are settled even if no pause comes
 

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     MODEL_EXPIRED = "model expired"
 
 
-class Prediction(msgspec.Struct, frozen=True):  # made by the thousand at a close: 8x over a frozen dataclass
+class Prediction(msgspec.Struct, frozen=True):  # made by the thousand at a close: 5x over a frozen dataclass
     """One row of the ledger as made: symbol x horizon x closed candle. Returns are simple, in basis points."""
 
     symbol: str
