@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from market.errors import ModelError
-from models.forest import MAX_FEATURES, STEP_BITS, Forest
+from models.forest import Forest
+from models.forest_kernels import MAX_FEATURES, STEP_BITS
 
 STEP_MASK = np.uint32((1 << STEP_BITS) - 1)
 

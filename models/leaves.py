@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.flattening import STEP_MASK, Tree, forest_of
-from models.forest import STEP_BITS, Forest
+from models.forest import Forest
+from models.forest_kernels import STEP_BITS
 
 KEPT_ROWS = 50.0  # what a leaf said before counts as so many rows: news must outnumber it
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.errors import ModelError
-from models.forest import MAX_FEATURES, Contributions, logistic
+from models.forest import Contributions, logistic
+from models.forest_kernels import MAX_FEATURES
 
 _PARTS = 3  # center, scale and weight of each column
 

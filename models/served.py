@@ -9,7 +9,8 @@ import numpy as np
 from market.errors import ModelError
 from models.array_file import pack
 from models.calibration import Calibration, calibration_from
-from models.forest import BLOCK_ROWS, Contributions
+from models.forest import Contributions
+from models.forest_kernels import BLOCK_ROWS
 from models.moves import Move, move_from
 from models.panel import usual_move_bps
 from models.reference import Reference, reference_from

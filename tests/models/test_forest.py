@@ -4,7 +4,8 @@ import pytest
 from market.errors import ModelError
 from models.array_file import pack, unpack
 from models.flattening import Tree, forest_of, round_down
-from models.forest import STEP_BITS, Forest, compile_kernels, forest_from
+from models.forest import Forest, compile_kernels, forest_from
+from models.forest_kernels import STEP_BITS
 
 FEATURES = 3
 

@@ -29,7 +29,7 @@ from features.feature_engineering import (
 )
 from models import families
 from models.calibration import PLATT, Calibration
-from models.forest import STEP_BITS
+from models.forest_kernels import STEP_BITS
 from models.moves import Move
 from models.panel import Panel
 from models.reference import REFERENCE_ROWS, Reference
