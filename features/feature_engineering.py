@@ -1,6 +1,6 @@
 """What a model sees of a symbol: scale-free numbers from closed candles, the same for history and for a new candle.
 
-A row is the symbol's own columns (`FORMULAS`), over base candles and two longer timeframes, and then what the other
+A row is the symbol's own columns (`FORMULAS`), over base candles and a longer timeframe, and then what the other
 symbols did (`features.market_context`). Every column is comparable between symbols: no raw price or volume. Rows are
 nan where a line still warms up, finite ever after: a flat market or one without volume gives neutral values. Once
 `WARMUP` candles were taken in, a row does not depend on where the history starts (to 1e-9). Candles are taken as they
@@ -34,7 +34,6 @@ SHARED = {
     "pull": "stir / reach",
     "span": "high - low",
     "noise_x12": f"volatility_12_x12 + {FLOOR * 1e4}",
-    "noise_x48": f"volatility_12_x48 + {FLOOR * 1e4}",
 }
 FORMULAS = {
     # the move of some candles, in moves to be expected by chance
@@ -77,33 +76,22 @@ FORMULAS = {
     # the last candle
     "body": "ratio(close - open_, span, 0.0)",
     "close_place": "ratio((close - low) - (high - close), span, 0.0)",
-    # Longer timeframes: the last whole candle of 12 and of 48 base candles, such as 1 h and 4 h of 5 m candles. Between
-    # two of them only what compares with the present close or noise moves.
+    # A longer timeframe: the last whole candle of 12 base candles, such as 1 h of 5 m candles. Between two of them only
+    # what compares with the present close or noise moves.
     "return_12_x12": "roc_12_x12 * 100.0 / (noise_x12 * math.sqrt(12.0))",
-    "return_12_x48": "roc_12_x48 * 100.0 / (noise_x48 * math.sqrt(12.0))",
     "sma_10_distance_x12": "(close - sma_10_x12) / sma_10_x12 * 1e4 / noise_x12",
-    "sma_10_distance_x48": "(close - sma_10_x48) / sma_10_x48 * 1e4 / noise_x48",
     "efficiency_10_x12": "efficiency_10_x12",
-    "efficiency_10_x48": "efficiency_10_x48",
-    "channel_x48": "williams_x48 / 50.0 + 1.0",
     "mfi_x12": "mfi_x12 / 50.0 - 1.0",
-    "mfi_x48": "mfi_x48 / 50.0 - 1.0",
     "body_x12": "ratio(close_x12 - open__x12, high_x12 - low_x12, 0.0)",
-    "body_x48": "ratio(close_x48 - open__x48, high_x48 - low_x48, 0.0)",
     # above 1: moves add up over the longer candle; below: they take each other back
     "volatility_ratio_x12": "volatility_12_x12 / (noise_bps * math.sqrt(12.0))",
-    "volatility_ratio_x48": "volatility_12_x48 / (noise_bps * math.sqrt(48.0))",
-    "volume_trend_x48": (
-        "ratio(48.0 * mean_volume_20 - mean_volume_5_x48, 48.0 * mean_volume_20 + mean_volume_5_x48, 0.0)"
-    ),
 }
 
 OWN_COLUMNS = tuple(FORMULAS)
 COLUMNS = (*OWN_COLUMNS, *market_context.COLUMNS)
 SCALE = "volatility_48"  # standard deviation of the last 48 one-candle returns, in basis points
-# Closed candles after which every own column is there: fifteen whole candles of 48, wherever the history starts. The
-# slowest smoothing of base candles has forgotten its first value after 420.
-OWN_WARMUP = 767
+# Closed candles after which every own column is there and the slowest smoothing has forgotten its first value.
+OWN_WARMUP = 420
 WARMUP = OWN_WARMUP + 1  # the market is looked at one candle earlier
 
 # Cross-sections kept: of the candle before, and room for candles that come one or two closes late. A row later than

@@ -10,7 +10,7 @@ from features.words import in_words
         ("return_12", "Move, in usual moves, 12 candles"),
         ("sma_10_distance", "Distance from the plain average, 10 candles"),
         ("rsi", "Gains against losses"),
-        ("efficiency_10_x48", "Straightness of the move, 10 candles 48 times as long"),
+        ("efficiency_10_x12", "Straightness of the move, 10 candles 12 times as long"),
         ("mfi_x12", "Money in against money out, candles 12 times as long"),
         ("hour_of_the_moon_7", "hour_of_the_moon_7"),
     ],
