@@ -20,7 +20,7 @@ from engine.drift import DriftWatch
 from engine.forecaster import Rows, ServedHorizon
 from engine.history import training_span
 from engine.shadow import Shadow
-from engine.source import Source, house_environment, leaks_command, trainer_command
+from engine.source import Source, first_trainer_command, leaks_command, trainer_command, work_environment
 from engine.training_job import Progress, TrainingJob
 from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
@@ -53,9 +53,10 @@ class Serving:
         self._champions = Champions(
             roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
         )
-        self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
-        self._leaks = TrainingJob(config.INSTANCE_DIR, house_environment(), f"{source.venue}.leaks.json")
+        self._job = TrainingJob(config.INSTANCE_DIR / "run", work_environment())
+        self._leaks = TrainingJob(config.INSTANCE_DIR, work_environment(), f"{source.venue}.leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
+        self._is_first = True  # nothing spoke when it began, so it may go at full speed
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
@@ -111,7 +112,7 @@ class Serving:
     def training(self) -> Progress | None:
         """Return how far the training is that goes on, or None."""
         progress = self._job.progress()
-        return progress and {**progress, "horizons": list(self._asked)}
+        return progress and {**progress, "horizons": list(self._asked), "is_first": self._is_first}
 
     def described(self) -> dict[str, Any]:
         """Return what the pages should know: alarms, and of each loaded model how long that took and its size."""
@@ -150,9 +151,11 @@ class Serving:
             logger.warning("order not understood order=%r", str(order)[:40])
 
     def _train(self, horizons: Sequence[str], market_ms: int) -> bool:
-        if not self._job.start(trainer_command(self._source, market_ms, horizons)):
+        is_first = not self.served
+        command = first_trainer_command if is_first else trainer_command
+        if not self._job.start(command(self._source, market_ms, horizons)):
             return False
-        self._attempted_ms, self._asked = market_ms, tuple(horizons)
+        self._attempted_ms, self._asked, self._is_first = market_ms, tuple(horizons), is_first
         return True
 
     def _note_end(self, market_ms: int) -> None:
