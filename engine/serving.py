@@ -60,7 +60,7 @@ class Serving:
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
-        self._attempted_ms: int | None = None
+        self._attempted_ms: dict[str, int] = {}  # by horizon: when a training of it began last
         self._refresh_at_s = 0.0
         self.note: str | None = None
         self._alarms: list[str] = []
@@ -155,14 +155,15 @@ class Serving:
         command = first_trainer_command if is_first else trainer_command
         if not self._job.start(command(self._source, market_ms, horizons)):
             return False
-        self._attempted_ms, self._asked, self._is_first = market_ms, tuple(horizons), is_first
+        self._attempted_ms |= dict.fromkeys(horizons, market_ms)
+        self._asked, self._is_first = tuple(horizons), is_first
         return True
 
     def _note_end(self, market_ms: int) -> None:
         """Remember how the training ended."""
-        job, attempted_ms = self._job, self._attempted_ms or 0
+        job, attempted_ms = self._job, self._attempted_ms[self._asked[0]]
         if job.has_crashed:
-            self._attempted_ms = None
+            self._attempted_ms = {name: ms for name, ms in self._attempted_ms.items() if name not in self._asked}
         self.note = job.failure and f"not every horizon has a model: {job.failure}"
         if not job.was_cancelled:
             cut_ms = training_span(self._config, attempted_ms).cut_ms
@@ -187,9 +188,8 @@ class Serving:
     def _due(self, market_ms: int) -> list[str]:
         """Return the horizons that want a new model, oldest first; one that had too little history waits a while."""
         pause_ms = RETRAIN_AFTER_MS if self.served else RETRY_AFTER_MS
-        if self._attempted_ms is not None and market_ms - self._attempted_ms < pause_ms:
-            return []
-        return [name for name in self._oldest_first() if market_ms >= self._wanted_ms(name)]
+        rested = [name for name in self._oldest_first() if market_ms - self._attempted_ms.get(name, 0) >= pause_ms]
+        return [name for name in rested if market_ms >= self._wanted_ms(name)]
 
     def _find_alarms(self, market_ms: int) -> list[str]:
         """Return what a person should know about horizons that have a model, in sentences."""

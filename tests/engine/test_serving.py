@@ -157,6 +157,22 @@ def test_all_horizons_that_a_person_asks_for_are_trained_the_oldest_first(make_b
     assert bench.serving.training()["horizons"] == ["4h", "1h"]
 
 
+def test_a_training_of_one_horizon_does_not_put_off_that_of_another(make_bench):
+    bench = make_bench("1h,4h")
+    bench.save(2, horizon="1h")
+    bench.save(horizon="4h")
+    bench.serving.refresh(bench.now_ms)
+    bench.mailbox.put({"order": "retrain", "horizon": "1h"})
+    bench.serving.tend(bench.now_ms)
+    bench.mailbox.put({"order": "cancel"})
+    bench.tend_until(lambda: bench.serving.training() is None)
+
+    bench.now_ms += DAY_MS
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.training()["horizons"] == ["4h"]
+
+
 def test_only_while_no_model_speaks_a_training_goes_at_full_speed(make_bench):
     bench = make_bench("1h")
     bench.serving.refresh(bench.now_ms)
