@@ -120,15 +120,15 @@ class Optimizer:
         return market_ms
 
     def _models(self, source: "Source", market_ms: int) -> None:
-        from engine.source import trainer_command
+        from engine.source import first_trainer_command, work_environment
         from engine.training_job import TrainingJob
         from features.feature_engineering import definition_hash
 
         with self._shell.step("models") as update:
             started = time.monotonic()
             if len(_served(self._config, source.venue, definition_hash())) < len(self._config.horizons):
-                job = TrainingJob(self._config.INSTANCE_DIR / "run", _environment())
-                job.start(trainer_command(source, market_ms))
+                job = TrainingJob(self._config.INSTANCE_DIR / "run", work_environment())
+                job.start(first_trainer_command(source, market_ms))
                 while job.is_running:
                     time.sleep(0.1)
                     progress = job.progress() or {}

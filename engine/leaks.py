@@ -16,7 +16,7 @@ from data.candle_store import CandleStore
 from data.candle_tables import CandleTables, read_folder
 from data.database import open_database
 from engine.history import TrainingSpan, training_span, warm_up_ms
-from engine.trainer import MAX_REPLAYED_SHARE, build_panel, training_settings
+from engine.trainer import MAX_REPLAYED_SHARE, build_panel, spare_threads, training_settings
 from market.errors import ConfigError, MarketError
 from models.panel import Panel
 from utils.file_operations import write_atomically
@@ -65,7 +65,7 @@ def case_of(config: Config, tables: Tables) -> Case:
     market_ms = max(CandleTables(tables).newest().values()) + config.interval_ms
     span = training_span(config, market_ms)
     candles = (span.cut_ms - span.start_ms) // config.interval_ms
-    settings = training_settings(config, int(MAX_REPLAYED_SHARE * candles))
+    settings = training_settings(config, int(MAX_REPLAYED_SHARE * candles), spare_threads())
     horizons = [(name, length_ms // config.interval_ms) for name, length_ms in config.horizon_ms.items()]
     return Case(tables, _builder(config, span), config.INTERVAL, horizons, settings, config.cost_bps)
 

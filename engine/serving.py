@@ -20,7 +20,7 @@ from engine.drift import DriftWatch
 from engine.forecaster import Rows, ServedHorizon
 from engine.history import training_span
 from engine.shadow import Shadow
-from engine.source import Source, house_environment, leaks_command, trainer_command
+from engine.source import Source, first_trainer_command, leaks_command, trainer_command, work_environment
 from engine.training_job import Progress, TrainingJob
 from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
@@ -53,13 +53,14 @@ class Serving:
         self._champions = Champions(
             roles, self._store, self._shadow, source.venue, config.INTERVAL, dict(config.horizon_ms)
         )
-        self._job = TrainingJob(config.INSTANCE_DIR / "run", house_environment())
-        self._leaks = TrainingJob(config.INSTANCE_DIR, house_environment(), f"{source.venue}.leaks.json")
+        self._job = TrainingJob(config.INSTANCE_DIR / "run", work_environment())
+        self._leaks = TrainingJob(config.INSTANCE_DIR, work_environment(), f"{source.venue}.leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
+        self._is_first = True  # nothing spoke when it began, so it may go at full speed
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
-        self._attempted_ms: int | None = None
+        self._attempted_ms: dict[str, int] = {}  # by horizon: when a training of it began last
         self._refresh_at_s = 0.0
         self.note: str | None = None
         self._alarms: list[str] = []
@@ -111,7 +112,7 @@ class Serving:
     def training(self) -> Progress | None:
         """Return how far the training is that goes on, or None."""
         progress = self._job.progress()
-        return progress and {**progress, "horizons": list(self._asked)}
+        return progress and {**progress, "horizons": list(self._asked), "is_first": self._is_first}
 
     def described(self) -> dict[str, Any]:
         """Return what the pages should know: alarms, and of each loaded model how long that took and its size."""
@@ -150,16 +151,19 @@ class Serving:
             logger.warning("order not understood order=%r", str(order)[:40])
 
     def _train(self, horizons: Sequence[str], market_ms: int) -> bool:
-        if not self._job.start(trainer_command(self._source, market_ms, horizons)):
+        is_first = not self.served
+        command = first_trainer_command if is_first else trainer_command
+        if not self._job.start(command(self._source, market_ms, horizons)):
             return False
-        self._attempted_ms, self._asked = market_ms, tuple(horizons)
+        self._attempted_ms |= dict.fromkeys(horizons, market_ms)
+        self._asked, self._is_first = tuple(horizons), is_first
         return True
 
     def _note_end(self, market_ms: int) -> None:
         """Remember how the training ended."""
-        job, attempted_ms = self._job, self._attempted_ms or 0
+        job, attempted_ms = self._job, self._attempted_ms[self._asked[0]]
         if job.has_crashed:
-            self._attempted_ms = None
+            self._attempted_ms = {name: ms for name, ms in self._attempted_ms.items() if name not in self._asked}
         self.note = job.failure and f"not every horizon has a model: {job.failure}"
         if not job.was_cancelled:
             cut_ms = training_span(self._config, attempted_ms).cut_ms
@@ -184,9 +188,8 @@ class Serving:
     def _due(self, market_ms: int) -> list[str]:
         """Return the horizons that want a new model, oldest first; one that had too little history waits a while."""
         pause_ms = RETRAIN_AFTER_MS if self.served else RETRY_AFTER_MS
-        if self._attempted_ms is not None and market_ms - self._attempted_ms < pause_ms:
-            return []
-        return [name for name in self._oldest_first() if market_ms >= self._wanted_ms(name)]
+        rested = [name for name in self._oldest_first() if market_ms - self._attempted_ms.get(name, 0) >= pause_ms]
+        return [name for name in rested if market_ms >= self._wanted_ms(name)]
 
     def _find_alarms(self, market_ms: int) -> list[str]:
         """Return what a person should know about horizons that have a model, in sentences."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config import CHECKOUT, Config, child_environment
 from data.binance_client import is_on_this_machine
+from utils.processes import cap_threads
 
 PROBE_SECONDS = 3.0
 _LOOPBACK = "127.0.0.1"
@@ -88,14 +89,19 @@ def engine_command(source: Source) -> list[str]:
     return [*command, "--rest-url", source.rest_url, "--stream-url", source.stream_url, "--speed", f"{source.speed:g}"]
 
 
-def trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()) -> list[str]:
-    """Return the command that trains on what is known of `source` at market time `market_ms`.
+def first_trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()) -> list[str]:
+    """Return the command that trains on what is known of `source` at market time `market_ms`, as fast as it can.
 
     `horizons` are trained in this order; none: all.
     """
     command = [sys.executable, "-m", "engine.trainer", "--market", source.market, "--venue", source.venue]
     chosen = ["--horizons", ",".join(horizons)] if horizons else []
     return [*command, "--market-ms", str(market_ms), *chosen]
+
+
+def trainer_command(source: Source, market_ms: int, horizons: Sequence[str] = ()) -> list[str]:
+    """Return the command that does the same beside a loop that predicts, without holding it up."""
+    return [*first_trainer_command(source, market_ms, horizons), "--beside-loop"]
 
 
 def leaks_command(source: Source) -> list[str]:
@@ -123,3 +129,8 @@ def choose_source(config: Config, say: Callable[[str], None]) -> Source:
 def house_environment() -> dict[str, str]:
     """Return the environment in which `python -m engine` and its like find this checkout from any directory."""
     return child_environment({"PYTHONPATH": str(CHECKOUT)})
+
+
+def work_environment() -> dict[str, str]:
+    """Return that of children that compute for long: libraries start no threads they were not asked for."""
+    return cap_threads(house_environment(), 1)

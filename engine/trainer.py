@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 
 from config import Config, config_or_exit
 from data.candle_store import CandleStore
@@ -42,7 +43,6 @@ REPLAYED_ROWS = 120_000  # of all symbols and horizons together: about 50 MB on 
 MIN_REPLAYED_CANDLES = 320  # of each symbol, where there are that many
 MAX_REPLAYED_SHARE = 0.6  # of the history: the rest is what the first fold learns from
 ROWS_A_FIT = 20_000  # chosen evenly over symbols and time
-THREADS = 2
 
 
 class Progress:
@@ -87,10 +87,19 @@ class Progress:
 class Training:
     """One training of all horizons of one market."""
 
-    def __init__(self, config: Config, market: str, venue: str, market_ms: int, horizons: Sequence[str] = ()) -> None:
-        """Train on what the database of `venue` holds up to market time `market_ms`; `horizons` in turn, or all."""
+    def __init__(
+        self,
+        config: Config,
+        market: str,
+        venue: str,
+        market_ms: int,
+        horizons: Sequence[str] = (),
+        threads: int = 1,
+    ) -> None:
+        """Train on what the database of `venue` holds up to market time `market_ms`; `horizons` in turn, none: all."""
         self._config = config
         self._venue = venue
+        self._threads = threads
         self._span = training_span(config, market_ms)
         self._market_ms = market_ms
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
@@ -126,7 +135,7 @@ class Training:
 
     def _train(self, panel: Panel, horizon: Horizon, replay_candles: int, memory: FitMemory) -> TrainedHorizon:
         candles = horizon.length_ms // self._config.interval_ms
-        settings = training_settings(self._config, replay_candles)
+        settings = training_settings(self._config, replay_candles, self._threads)
         trained = train_horizon(
             panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
         )
@@ -182,14 +191,19 @@ class Training:
                 yield prediction_of(case, figures, served, reason)
 
 
-def training_settings(config: Config, replay_candles: int) -> TrainingSettings:
+def training_settings(config: Config, replay_candles: int, threads: int) -> TrainingSettings:
     """Return how the house trains under these settings, walking forward over so many candles."""
     return TrainingSettings(
         replay_candles=replay_candles,
         max_rows=ROWS_A_FIT,
-        threads=THREADS,
+        threads=threads,
         cost_bps=config.cost_bps,
     )
+
+
+def spare_threads() -> int:
+    """Return how many threads long work may use beside a live loop: half of the processors, at least one."""
+    return max(1, int(cpu_count()) // 2)
 
 
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
@@ -248,14 +262,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--venue", required=True, help="names the database in INSTANCE_DIR")
     parser.add_argument("--market-ms", required=True, type=int, help="the exchange's time now, in milliseconds")
     parser.add_argument("--horizons", help="comma list, trained in this order; all by default")
+    parser.add_argument("--beside-loop", action="store_true", help="at low priority, on half of the processors")
     options = parser.parse_args(arguments)
     config = config_or_exit()
     horizons = options.horizons.split(",") if options.horizons else []
     if unknown := set(horizons) - set(config.horizons):
         parser.error(f"--horizons names {', '.join(sorted(unknown))}; HORIZONS has {', '.join(config.horizons)}")
     set_up_logging(config.LOG_LEVEL, is_json=False, secrets=config.secrets)
-    lower_priority()
-    Training(config, options.market, options.venue, options.market_ms, horizons).run()
+    if options.beside_loop:
+        lower_priority()
+    threads = spare_threads() if options.beside_loop else int(cpu_count())
+    Training(config, options.market, options.venue, options.market_ms, horizons, threads).run()
     return 0
 
 

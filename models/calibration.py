@@ -5,13 +5,14 @@ pulled towards "no information" as far as the rows leave it possible: a model th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from market.errors import ModelError
 from models.clusters import blocks_of, covariance, mean_and_error, surely, towards
 from models.forest import logistic
+from models.trial import Trial
 
 LOWEST, HIGHEST = 0.01, 0.99  # no prediction is surer than this
 MAX_SLOPE = 5.0
@@ -87,20 +88,32 @@ def calibrate(scores: np.ndarray, up: np.ndarray, times: np.ndarray, block_candl
 
     `times`: candle of each row; rows within `block_candles` of each other count as one piece of evidence.
     """
+    return calibrate_after(try_steps(scores, up, times, block_candles), scores, up, times, block_candles)
+
+
+def calibrate_after(
+    steps: Trial | None, scores: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: int
+) -> Calibration:
+    """Return the calibration of the kind that a trial of steps decided for, fitted on all rows."""
+    kind = ISOTONIC if steps is not None and steps.is_used else PLATT
+    return _FITS[kind](_log_odds(scores), up, times, block_candles)
+
+
+def try_steps(scores: np.ndarray, up: np.ndarray, times: np.ndarray, block_candles: int) -> Trial | None:
+    """Try steps beside a line, both learnt on the earlier half and judged on the later; None where one half is empty.
+
+    A line has two numbers to get wrong, steps have many: they must be better beyond doubt.
+    """
     x = _log_odds(scores)
     early, late = halves(times, block_candles)
-    kind = PLATT
-    if early.any() and late.any():
-        first = {name: fit(x[early], up[early], times[early], block_candles) for name, fit in _FITS.items()}
-        gain = losses(first[PLATT].probability(scores[late]), up[late]) - losses(
-            first[ISOTONIC].probability(scores[late]), up[late]
-        )
-        blocks = blocks_of(times[late], block_candles)
-        mean, error = mean_and_error(gain, blocks)
-        # A line has two numbers to get wrong, steps have many: they must be better beyond doubt.
-        if blocks.max() + 1 >= MIN_STEP_BLOCKS and mean > 2.0 * error:
-            kind = ISOTONIC
-    return _FITS[kind](x, up, times, block_candles)
+    if not early.any() or not late.any():
+        return None
+    first = {name: fit(x[early], up[early], times[early], block_candles) for name, fit in _FITS.items()}
+    told = {name: losses(made.probability(scores[late]), up[late]) for name, made in first.items()}
+    blocks = blocks_of(times[late], block_candles)
+    trial = Trial.of(told[ISOTONIC], told[PLATT], blocks)
+    is_sure = trial.error is not None and trial.excess < -2.0 * trial.error
+    return replace(trial, is_used=is_sure and int(blocks.max()) + 1 >= MIN_STEP_BLOCKS)
 
 
 def halves(times: np.ndarray, block_candles: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Make the model that serves, the cheaper way where a trial on later rows allows it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from market.errors import ModelError
@@ -8,7 +9,8 @@ from models.fitting import Fitted, Losses, Taught, best_of, calibrated, late_los
 from models.forest import Forest
 from models.job import MIN_ROWS, Past
 from models.leaves import refitted
-from models.trials import Size, Trial, smallest, try_fewer_columns, try_newer_leaves
+from models.trial import Trial
+from models.trials import Size, smallest, try_fewer_columns, try_newer_leaves
 from models.walk import Walk, joined
 
 
@@ -16,11 +18,13 @@ from models.walk import Walk, joined
 class Choices:
     """How the served model was made, and the figures that led there."""
 
+    families: dict[str, Trial] = field(default_factory=dict)  # the other families beside the one that is served
     dropped: tuple[str, ...] = ()  # columns it was not taught
     fewer_columns: Trial | None = None  # the columns of stable use against all; None where there was nothing to try
     newer_leaves: Trial | None = None  # older trees with their leaves counted anew against new trees
     sizes: tuple[Size, ...] = ()  # numbers of trees tried
     trees: int | None = None  # of the served model; None: it is a line
+    steps: Trial | None = None  # calibrating by steps beside a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ def final_fit(past: Past, walk: Walk) -> Final:
         )
     if not walk.records:
         return _unrecorded(past, tuple(walk.told))
-    name = best_of({name: joined(walk.told[name]) for name in walk.records}, past.job.block_candles)
+    judged = {name: joined(walk.told[name]) for name in walk.records}
+    name = best_of(judged, past.job.block_candles)
     told = walk.told[name]
     columns, narrow, fewer_columns = try_fewer_columns(told)
     is_narrow = fewer_columns is not None and fewer_columns.is_used
@@ -53,14 +58,20 @@ def final_fit(past: Past, walk: Walk) -> Final:
         made = taught(past, name, columns if is_narrow else None)
     names = past.job.panel.columns
     dropped = tuple(names[column] for column in range(len(names)) if column not in columns) if is_narrow else ()
-    return _final(past, name, made, Choices(dropped, fewer_columns, newer_leaves))
+    return _final(past, name, made, Choices(_others(judged, name, past), dropped, fewer_columns, newer_leaves))
 
 
 def _unrecorded(past: Past, names: tuple[str, ...]) -> Final:
     """Return the family that does best on the later half of the calibration rows, where no fold could be walked."""
     made = {name: taught(past, name) for name in names}
-    best = best_of({name: _late(past, made[name]) for name in names}, past.job.block_candles)
-    return _final(past, best, made[best], Choices())
+    judged = {name: _late(past, made[name]) for name in names}
+    best = best_of(judged, past.job.block_candles)
+    return _final(past, best, made[best], Choices(_others(judged, best, past)))
+
+
+def _others(judged: Mapping[str, Losses], chosen: str, past: Past) -> dict[str, Trial]:
+    usual, block_candles = judged[chosen], past.job.block_candles
+    return {name: losses.beside(usual, block_candles) for name, losses in judged.items() if name != chosen}
 
 
 def _late(past: Past, made: Taught) -> Losses:
@@ -73,4 +84,4 @@ def _final(past: Past, name: str, made: Taught, choices: Choices) -> Final:
     if fitted is None:
         raise ModelError(f"{past.job.horizon} on {past.job.interval} has too few rows to calibrate on")
     trees = len(form.starts) - 1 if isinstance(form, Forest) else None
-    return Final(fitted, made.estimator, replace(choices, sizes=sizes, trees=trees))
+    return Final(fitted, made.estimator, replace(choices, sizes=sizes, trees=trees, steps=fitted.steps))

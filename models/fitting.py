@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from models import families
 from models.array_file import pack
-from models.calibration import ISOTONIC, PLATT, calibrate, calibration_from, halves, losses
+from models.calibration import ISOTONIC, PLATT, calibrate, calibrate_after, calibration_from, halves, losses, try_steps
 from models.clusters import blocks_of, mean_and_error
 from models.job import Past
 from models.moves import fit_move, move_from
@@ -18,6 +18,7 @@ from models.reference import reference_from
 from models.scores import Scores
 from models.served import ServedModel, content_id
 from models.serving_form import ServingForm, form_from, widened
+from models.trial import Trial
 
 FIRST_CHOICE = "random_forest"
 TIE_LOSS = 1e-4  # log-loss by which a family must be better than the first choice
@@ -31,7 +32,7 @@ _TEACHING = (
     "models.flattening",
     "models.averaged_trees",
 )
-_CALIBRATING = ("models.calibration", "models.moves")
+_CALIBRATING = ("models.calibration", "models.moves", "models.trial")
 _KINDS = (PLATT, ISOTONIC)
 
 
@@ -54,6 +55,10 @@ class Losses:
         """Return by how much these exceed those of another on the same rows, and the error of that between blocks."""
         return mean_and_error(self.values - other.values, blocks_of(other.times, block_candles))
 
+    def beside(self, usual: "Losses", block_candles: int) -> Trial:
+        """Return the comparison with the usual way on the same rows, not used yet."""
+        return Trial.of(self.values, usual.values, blocks_of(usual.times, block_candles))
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -62,6 +67,7 @@ class Fitted:
     model: ServedModel
     past: Past = field(repr=False)
     late: Losses  # of the later calibration rows, under a calibration by the earlier ones only
+    steps: Trial | None  # of calibrating by steps beside a line
 
 
 def fit(past: Past, family_name: str, columns: Sequence[int] | None = None) -> Fitted | None:
@@ -112,7 +118,7 @@ def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None
         reference=reference_from(past.reference_arrays),
     )
     late = Losses(arrays["late_losses"], arrays["late_times"] + past.split.calibration.start)
-    return Fitted(replace(model, id=content_id(model)), past, late)
+    return Fitted(replace(model, id=content_id(model)), past, late, _trial_from(arrays["steps"]))
 
 
 def best_of(candidates: Mapping[str, Losses], block_candles: int) -> str:
@@ -159,7 +165,8 @@ def _measured(past: Past, form: ServingForm) -> dict[str, np.ndarray]:
     """Return calibration, move and the losses of the later rows, as arrays."""
     job, later = past.job, past.later
     raw = form.probability(later.rows)
-    calibration = calibrate(raw, later.up, later.times, job.block_candles)
+    steps = try_steps(raw, later.up, later.times, job.block_candles)
+    calibration = calibrate_after(steps, raw, later.up, later.times, job.block_candles)
     probability = calibration.probability(raw)
     move = fit_move(probability, later.moves, later.times, job.block_candles, job.settings.coverage)
     late = late_losses(raw, later, job.block_candles)
@@ -169,7 +176,15 @@ def _measured(past: Past, form: ServingForm) -> dict[str, np.ndarray]:
         **move.arrays(),
         "late_losses": late.values,
         "late_times": late.times - past.split.calibration.start,
+        "steps": np.array([] if steps is None else astuple(steps), np.float64),
     }
+
+
+def _trial_from(values: np.ndarray) -> Trial | None:
+    if not len(values):
+        return None
+    n, log_loss, usual_log_loss, excess, error, is_used = values.tolist()
+    return Trial(int(n), log_loss, usual_log_loss, excess, None if np.isnan(error) else error, bool(is_used))
 
 
 def late_losses(raw: np.ndarray, later: Sample, block_candles: int) -> Losses:

@@ -1,7 +1,7 @@
 """Cheaper ways to the served model, each tried beside the usual one on the same later rows before it is used."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from models.importance import Importance, importance, stable_columns
 from models.job import Past
 from models.leaves import refitted
 from models.serving_form import ServingForm
+from models.trial import Trial
 from models.walk import Told, tell
 
 EVEN_LOSS = float(np.log(2.0))  # of saying 50 % each time
@@ -21,22 +22,11 @@ TREE_SHARES = (8, 4, 2, 1)  # an eighth of the trees, a quarter, half of them, a
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """A cheaper way beside the usual one, both judged on rows later than either had seen."""
-
-    n: int
-    log_loss: float
-    usual_log_loss: float
-    excess: float  # of the cheaper one
-    error: float  # of the excess, between blocks of time
-    is_used: bool  # it loses no more than a tie
-
-
-@dataclass(frozen=True, slots=True)
 class Size:
-    """A number of trees, and the log-loss they lead to on later rows."""
+    """A number of trees, and the log-loss they lead to on `n` later rows."""
 
     trees: int
+    n: int
     log_loss: float
 
 
@@ -76,10 +66,8 @@ def smallest(past: Past, form: ServingForm) -> tuple[ServingForm, tuple[Size, ..
     trees = len(form.starts) - 1
     forms = {count: first_trees(form, count) for count in sorted({max(1, trees // share) for share in TREE_SHARES})}
     later, block_candles = past.later, past.job.block_candles
-    sizes = tuple(
-        Size(count, float(late_losses(made.probability(later.rows), later, block_candles).values.mean()))
-        for count, made in forms.items()
-    )
+    late = {count: late_losses(made.probability(later.rows), later, block_candles) for count, made in forms.items()}
+    sizes = tuple(Size(count, len(judged.values), float(judged.values.mean())) for count, judged in late.items())
     best = min(size.log_loss for size in sizes)
     allowed = best + MAX_LOST_SHARE * (EVEN_LOSS - best)
     fitting = [size.trees for size in sizes if size.log_loss <= allowed]
@@ -98,16 +86,11 @@ def _can_judge(told: Told) -> bool:
 
 
 def _trial(cheaper: Fitted | None, usual: Told) -> Trial | None:
-    """Return how a cheaper model did in the test of the newest fold beside the usual one; None where it is none."""
+    """Return how a cheaper model did in the test of the newest fold beside the usual one; None where it is none.
+
+    It is used where it loses no more than a tie.
+    """
     if cheaper is None:
         return None
-    ours, theirs = tell(cheaper).losses(), usual.losses()
-    excess, error = ours.excess_over(theirs, cheaper.past.job.block_candles)
-    return Trial(
-        n=len(ours.values),
-        log_loss=float(ours.values.mean()),
-        usual_log_loss=float(theirs.values.mean()),
-        excess=excess,
-        error=error,
-        is_used=excess <= TIE_LOSS,
-    )
+    trial = tell(cheaper).losses().beside(usual.losses(), cheaper.past.job.block_candles)
+    return replace(trial, is_used=trial.excess <= TIE_LOSS)

@@ -19,10 +19,10 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
 )
 _PR_SET_PDEATHSIG = 1
 _LOWER_PRIORITY = 10
+_OWN_SESSION = Path("/proc/self/autogroup")
 # A child that is killed again and again is still back within 5 s: this wait and its own start.
 _FIRST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 2.0
@@ -38,9 +38,16 @@ def die_with_parent() -> None:
 
 
 def lower_priority() -> None:
-    """Let every other process of the machine go first; for short-lived children."""
+    """Let every other process of the machine go first; for short-lived children.
+
+    Where Linux shares processors out among sessions, niceness counts only within one: the session steps back as well,
+    when it is this process's own.
+    """
     with contextlib.suppress(OSError):
         os.nice(_LOWER_PRIORITY)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            _OWN_SESSION.write_text(str(_LOWER_PRIORITY))
 
 
 def cap_threads(environ: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ _SHOWN_SCORES = (
     "brier_skill_high",
     "net_bps_per_prediction",
     "verdict",
+    "coverage_kept",
 )
 
 Card = dict[str, Any]

@@ -11,12 +11,14 @@ from utils.mailbox import Letter
 from utils.times import parse_utc
 from web.heartbeat import Heartbeat, Training
 from web.model_cards import Card, model_cards
+from web.model_choices import Choice, choices_of, family_name
 from web.model_drawings import DRIFT_BARS, Bar, SkillPlot, drift_bars, skill_limit, skill_plot
 from web.stores import Stores
 
 CHANGES = 12
 WEEKS = 8
 _ROLE_WORDS = {"champion": "Champion", "challenger": "Challenger", "predecessor": "Before", "retired": "Retired"}
+_SOURCES = (("live", "live"), ("replayed", "in walk-forward"))
 _LEAK_KEYS = frozenset({"test", "horizon", "n", "verdict", "sentence"})
 
 
@@ -33,6 +35,15 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How often ranges held (a share of 1) that are as wide as each symbol's own outcomes ask for."""
+
+    source: str
+    share: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """One model as its card shows it."""
 
@@ -46,6 +57,8 @@ class ModelCard:
     is_expired: bool
     record: dict[str, Any]  # walk-forward figures of its family
     scores: list[Score]
+    kept: Kept | None
+    choices: list[Choice]
     bars: list[Bar]
     bar_names: list[tuple[str, float]]
 
@@ -112,7 +125,7 @@ def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
     return ModelCard(
         card=card,
         role=_ROLE_WORDS[card["role"]],
-        family=card["family"].replace("_", " ").capitalize(),
+        family=family_name(card["family"]).capitalize(),
         since_ms=None if card["since"] is None else parse_utc(card["since"]),
         cut_ms=parse_utc(card["created"]),
         first_ms=parse_utc(card["history"]["first"]),
@@ -120,15 +133,26 @@ def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
         is_expired=market_ms >= expires_ms,
         record=card["metrics"].get(card["family"], {}),
         scores=_scores(card, limit),
+        kept=_kept(card),
+        choices=choices_of(card),
         bars=drift_bars([index for _, index in drift], DRIFT_LIMIT),
         bar_names=drift[:DRIFT_BARS],
     )
 
 
+def _kept(card: Card) -> Kept | None:
+    """Return how often the ranges of its rows in the ledger held: live ones, else those of the walk-forward."""
+    for origin, source in _SOURCES:
+        scores = card["scores"].get(origin)
+        if scores and scores["coverage_kept"] is not None:
+            return Kept(source, scores["coverage_kept"], scores["n"])
+    return None
+
+
 def _scores(card: Card, limit: float) -> list[Score]:
     """Return the out-of-sample scores of a model: of live rows, and of the walk-forward in the record or training."""
     found = []
-    for origin, source in (("live", "live"), ("replayed", "in walk-forward")):
+    for origin, source in _SOURCES:
         scores = card["scores"].get(origin)
         if scores and scores["brier_skill"] is not None:
             value = scores["brier_skill"]

@@ -6,7 +6,7 @@ let refreshedAt = performance.now();
 
 document.addEventListener("status", () => {
   if (performance.now() - refreshedAt < PAUSE_MS || !getSelection().isCollapsed) return;
-  if (document.querySelector("[data-live] :is(button, summary):focus, [data-live] :is(.btn:active, details[open])")) return;
+  if (document.querySelector("[data-live] button:focus, [data-live] .btn:active")) return;
   refreshedAt = performance.now();
   refresh();
 });

@@ -125,7 +125,11 @@ const NEWS = ".c-prob:has(b), .c-edge:has(b), .c-verdict:has(.verdict-up, .verdi
 function replace(old, fresh) {
   const changed = [...fresh.children].filter((cell, at) => cell.matches(NEWS) && cell.textContent !== old.children[at]?.textContent);
   const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const folds = [...old.querySelectorAll("details")], unfolds = [...fresh.querySelectorAll("details")];
+  const at = folds.findIndex((fold) => fold.firstElementChild === document.activeElement);
+  unfolds.forEach((fold, number) => { fold.open ||= Boolean(folds[number]?.open); });
   old.replaceWith(fresh);
+  unfolds[at]?.firstElementChild.focus();
   if (focused) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
   changed.forEach(flash);
 }

@@ -188,10 +188,10 @@ def test_a_card_tells_how_the_model_was_made(folder, trained):
     (card,) = store_in(folder).cards(VENUE)
 
     choices = card["choices"]
-    assert set(choices) == {"dropped", "fewer_columns", "newer_leaves", "sizes", "trees"}
+    assert set(choices) == {"families", "dropped", "fewer_columns", "newer_leaves", "sizes", "trees", "steps"}
     assert choices["dropped"] == list(trained.choices.dropped)
     assert set(choices["fewer_columns"]) == {"n", "log_loss", "usual_log_loss", "excess", "error", "is_used"}
-    assert [set(size) for size in choices["sizes"]] == [{"trees", "log_loss"}] * len(trained.choices.sizes)
+    assert [set(size) for size in choices["sizes"]] == [{"trees", "n", "log_loss"}] * len(trained.choices.sizes)
     assert card["cost"]["cost_bps"] == 24.0
     assert card["features"] == list(COLUMNS)
 

@@ -38,9 +38,9 @@ def trained():
 class Bench:
     """An engine's models without its market."""
 
-    def __init__(self, folder, trained, monkeypatch):
-        self.config = Config(INSTANCE_DIR=folder, SAVED_MODELS_DIR=folder / "models", HORIZONS="1h")
-        for name, value in (("INSTANCE_DIR", folder), ("SAVED_MODELS_DIR", folder / "models"), ("HORIZONS", "1h")):
+    def __init__(self, folder, trained, monkeypatch, horizons="1h"):
+        self.config = Config(INSTANCE_DIR=folder, SAVED_MODELS_DIR=folder / "models", HORIZONS=horizons)
+        for name, value in (("INSTANCE_DIR", folder), ("SAVED_MODELS_DIR", folder / "models"), ("HORIZONS", horizons)):
             monkeypatch.setenv(f"CANDELA_{name}", str(value))
         (folder / "run").mkdir()
         self.trained, self.now_ms = trained, trained.cut_ms
@@ -49,13 +49,14 @@ class Bench:
         self.mailbox = Mailbox(folder / "run" / LETTERS_FOLDER)
         self.serving = Serving(self.config, SOURCE, self.database)
 
-    def save(self, step=0, definition=None):
-        model = replace(self.trained.model, move=replace(self.trained.model.move, half_width=1.0 + step))
+    def save(self, step=0, definition=None, horizon="1h"):
+        move = replace(self.trained.model.move, half_width=1.0 + step)
+        model = replace(self.trained.model, move=move, horizon=horizon)
         whole = replace(self.trained, model=replace(model, id=content_id(model)), cut_ms=self.now_ms + step * HOUR_MS)
         return self.models.save(whole, "simulated-1", (0, 1), definition or definition_hash())
 
     def tend_until(self, is_done):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240  # the child steps back behind all there is
         while not is_done() and time.monotonic() < deadline:
             self.serving.tend(self.now_ms)
             time.sleep(0.02)
@@ -63,12 +64,23 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path, trained, monkeypatch):
+def make_bench(tmp_path, trained, monkeypatch):
     model_cache.clear_cache()
-    bench = Bench(tmp_path, trained, monkeypatch)
-    yield bench
-    bench.serving.stop()
-    bench.database.dispose()
+    made = []
+
+    def make(horizons="1h"):
+        made.append(Bench(tmp_path, trained, monkeypatch, horizons))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.serving.stop()
+        bench.database.dispose()
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 def test_the_champion_serves_for_a_week_of_the_market(bench):
@@ -119,6 +131,61 @@ def test_a_refresh_that_does_not_come_is_told_and_so_is_a_model_that_has_expired
 
     assert late == ["The refresh of the model of 1h is 24 h late."]
     assert expired == ["The model of 1h has expired, so its rows abstain."]
+
+
+def test_the_oldest_model_is_renewed_first_and_one_that_is_missing_before_all(make_bench):
+    bench = make_bench("1h,4h,1d")
+    bench.save(2, horizon="1h")
+    bench.save(horizon="4h")
+    bench.now_ms += DAY_MS + 2 * HOUR_MS
+    bench.serving.refresh(bench.now_ms)
+
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.training()["horizons"] == ["1d", "4h", "1h"]
+
+
+def test_all_horizons_that_a_person_asks_for_are_trained_the_oldest_first(make_bench):
+    bench = make_bench("1h,4h")
+    bench.save(2, horizon="1h")
+    bench.save(horizon="4h")
+    bench.serving.refresh(bench.now_ms)
+    bench.mailbox.put({"order": "retrain", "horizon": "all"})
+
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.training()["horizons"] == ["4h", "1h"]
+
+
+def test_a_training_of_one_horizon_does_not_put_off_that_of_another(make_bench):
+    bench = make_bench("1h,4h")
+    bench.save(2, horizon="1h")
+    bench.save(horizon="4h")
+    bench.serving.refresh(bench.now_ms)
+    bench.mailbox.put({"order": "retrain", "horizon": "1h"})
+    bench.serving.tend(bench.now_ms)
+    bench.mailbox.put({"order": "cancel"})
+    bench.tend_until(lambda: bench.serving.training() is None)
+
+    bench.now_ms += DAY_MS
+    bench.serving.tend(bench.now_ms)
+
+    assert bench.serving.training()["horizons"] == ["4h"]
+
+
+def test_only_while_no_model_speaks_a_training_goes_at_full_speed(make_bench):
+    bench = make_bench("1h")
+    bench.serving.refresh(bench.now_ms)
+    bench.serving.tend(bench.now_ms)
+    first = bench.serving.training()
+    bench.serving.stop()
+    bench.save()
+    bench.serving.refresh(bench.now_ms)
+    bench.mailbox.put({"order": "retrain", "horizon": "1h"})
+
+    bench.serving.tend(bench.now_ms)
+
+    assert (first["is_first"], bench.serving.training()["is_first"]) == (True, False)
 
 
 def test_a_training_is_cancelled_without_holding_up_the_loop_and_is_no_failure(bench):

@@ -49,9 +49,8 @@ def panel_of(tables, config):
 
 def walk(panel, config, horizon, families=(), threads=1):
     """Return the scored walk-forward of one horizon over the newest six tenths of the history."""
-    settings = replace(
-        training_settings(config, int(MAX_REPLAYED_SHARE * len(panel.open_ms))), families=families, threads=threads
-    )
+    settings = training_settings(config, int(MAX_REPLAYED_SHARE * len(panel.open_ms)), threads)
+    settings = replace(settings, families=families)
     candles = config.horizon_ms[horizon] // config.interval_ms
     trained = train_horizon(panel, config.INTERVAL, horizon, candles, settings)
     return walk_forward_of(panel, trained, config.cost_bps)

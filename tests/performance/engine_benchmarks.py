@@ -39,7 +39,11 @@ START_DEADLINE_SECONDS = 120.0
 def engine_10k():
     """Processor share of the whole engine at 10,000 messages a second, 500 symbols, 3 horizons, percent of a core."""
     load = load_exchange("--rate", str(RATE), "--speed", str(SPEED))
-    with tempfile.TemporaryDirectory() as folder, load as (exchange, port), _engine(Path(folder), port) as engine:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        load as (exchange, port),
+        running_engine(Path(folder), port) as engine,
+    ):
         measured = _measured(Path(folder), exchange, engine)
     delays, rss_mb = measured["delays_ms"], measured["rss_mb"]
     return {
@@ -60,12 +64,16 @@ def engine_10k():
 def engine_100k():
     """Ten times the rated load for a minute: how far behind the exchange's clock states ever are, seconds."""
     load = load_exchange("--rate", str(10 * RATE), "--speed", str(SPEED))
-    with tempfile.TemporaryDirectory() as folder, load as (exchange, port), _engine(Path(folder), port) as engine:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        load as (exchange, port),
+        running_engine(Path(folder), port) as engine,
+    ):
         lags = queue.SimpleQueue()
         threading.Thread(target=_note_lag, args=(Path(folder), lags), daemon=True).start()
         measured = _measured(Path(folder), exchange, engine, OVERLOAD_SECONDS)
         worst = max(lags.get() for _ in range(lags.qsize()))
-        gaps = _heartbeat(Path(folder))["feed"]["gaps_found"]
+        gaps = heartbeat(Path(folder))["feed"]["gaps_found"]
     return {
         "work": (
             f"100,000 msg/s for {OVERLOAD_SECONDS:.0f} s, 500 symbols, {measured['cpu_percent']:.0f} % of a core, "
@@ -110,14 +118,15 @@ async def _ages(port):
 
 
 @contextlib.contextmanager
-def _engine(folder, port):
-    """Run the engine with a model for each horizon; yield it once it follows the streams."""
-    environ = {**os.environ, "CANDELA_MARKET": "binance", "CANDELA_INTERVAL": "1m", "CANDELA_HISTORY_DAYS": "1"}
-    environ |= {"CANDELA_BINANCE_REST_URL": f"http://127.0.0.1:{port}", "CANDELA_SYMBOLS": ",".join(symbols(SYMBOLS))}
-    environ |= {"CANDELA_BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}", "CANDELA_HORIZONS": ",".join(HORIZONS)}
-    environ |= {"CANDELA_INSTANCE_DIR": str(folder), "CANDELA_SAVED_MODELS_DIR": str(folder / "models")}
-    _save_models(folder)
-    with subprocess.Popen([sys.executable, "-m", "engine"], cwd=CHECKOUT, env=environ) as process:
+def running_engine(folder, port, count=SYMBOLS, horizons=HORIZONS):
+    """Run the engine with a model for each horizon; yield it once it follows the streams of `count` symbols."""
+    given = {"MARKET": "binance", "INTERVAL": "1m", "HISTORY_DAYS": "1", "HORIZONS": ",".join(horizons)}
+    given |= {"BINANCE_REST_URL": f"http://127.0.0.1:{port}", "BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}"}
+    given |= {"SYMBOLS": ",".join(symbols(count)), "INSTANCE_DIR": folder, "SAVED_MODELS_DIR": folder / "models"}
+    environ = {**os.environ, **{f"CANDELA_{name}": str(value) for name, value in given.items()}}
+    _save_models(folder, horizons)
+    command = [sys.executable, "-m", "engine"]
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, start_new_session=True) as process:
         try:
             _wait_until_live(folder, process)
             yield psutil.Process(process.pid)
@@ -125,7 +134,7 @@ def _engine(folder, port):
             process.terminate()
 
 
-def _save_models(folder):
+def _save_models(folder, horizons):
     """Train one small forest and keep it in the instance under the name of every horizon, as made a moment ago."""
     random = np.random.default_rng(1)
     features = np.abs(random.normal(size=(40, 600, len(COLUMNS)))).astype(np.float32)
@@ -133,7 +142,7 @@ def _save_models(folder):
     times = START_MS - np.arange(600)[::-1] * STEP_MS
     panel = Panel(tuple(symbols(40)), COLUMNS, SCALE, times, features, closes)
     trained = train_horizon(panel, "1m", "1h", 12, TrainingSettings(replay_candles=100, folds=1))
-    for horizon in HORIZONS:
+    for horizon in horizons:
         model = replace(trained.model, horizon=horizon, horizon_candles=duration_ms(horizon) // STEP_MS)
         answer = float(model.predict(np.array([trained.check_row])).probability_up[0])
         whole = replace(trained, model=replace(model, id=content_id(model)), check_probability=answer)
@@ -144,13 +153,14 @@ def _wait_until_live(folder, process):
     deadline = time.monotonic() + START_DEADLINE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, ValueError, KeyError):
-            if _heartbeat(folder)["feed"]["state"] == "live":
+            if heartbeat(folder)["feed"]["state"] == "live":
                 return
         time.sleep(0.2)
     raise RuntimeError("the engine does not follow the load")
 
 
-def _heartbeat(folder):
+def heartbeat(folder):
+    """Return what the engine last said of itself."""
     return json.loads((folder / "run" / "engine.json").read_bytes())
 
 
@@ -158,18 +168,18 @@ def _note_lag(folder, lags):
     """Note how far behind the feed says it is, until the folder is gone."""
     with contextlib.suppress(OSError):
         while True:
-            lags.put(_heartbeat(folder)["feed"]["lag_s"] or 0.0)
+            lags.put(heartbeat(folder)["feed"]["lag_s"] or 0.0)
             time.sleep(0.5)
 
 
 def _measured(folder, exchange, engine, seconds=SECONDS):
     """Return what the engine spends and how soon it publishes, over so many seconds after it has settled."""
     told = {}  # candle -> when its last frame had been sent
-    threading.Thread(target=_note_closes, args=(exchange.stdout, told), daemon=True).start()
+    threading.Thread(target=note_closes, args=(exchange.stdout, told), daemon=True).start()
     mailbox = Mailbox(folder / "run" / "live")
-    _published(mailbox, time.monotonic() + SETTLE_SECONDS)
-    before = sum(engine.cpu_times()[:2])
-    published = _published(mailbox, time.monotonic() + seconds)
+    note_published(mailbox, {}, time.monotonic() + SETTLE_SECONDS)
+    before, published = sum(engine.cpu_times()[:2]), {}
+    note_published(mailbox, published, time.monotonic() + seconds)
     spent = sum(engine.cpu_times()[:2]) - before
     mailbox.close()
     whole = {open_ms: (count, last) for open_ms, (count, last) in published.items() if open_ms in told}
@@ -181,15 +191,15 @@ def _measured(folder, exchange, engine, seconds=SECONDS):
     }
 
 
-def _note_closes(lines, told):
+def note_closes(lines, told):
+    """Note for each candle, as the exchange tells, the monotonic second at which its last frame had been sent."""
     for line in lines:
         open_ms, seconds = line.split()
         told[int(open_ms)] = float(seconds)
 
 
-def _published(mailbox, until):
-    """Return for each candle how many predictions came, and when the last of them did."""
-    found = {}
+def note_published(mailbox, found, until):
+    """Note in `found` for each candle how many predictions came, and when the last of them did."""
     while (left := until - time.monotonic()) > 0:
         message = mailbox.receive(left)
         now = time.monotonic()
@@ -198,7 +208,6 @@ def _published(mailbox, until):
         # Read as little as possible: a slow reader would measure itself.
         open_ms = parse_utc(message.partition(b'"candle_open_time":"')[2][:24].decode())
         found[open_ms] = (found.get(open_ms, (0, 0.0))[0] + message.count(b'"candle_open_time":"'), now)
-    return found
 
 
 BENCHMARKS = (engine_10k, engine_100k, receive_to_state)

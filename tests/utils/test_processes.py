@@ -12,6 +12,8 @@ import pytest
 
 from utils.processes import Child, cap_threads, terminate_all
 
+AUTOGROUP = Path("/proc/self/autogroup")
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 WAIT = """
 import signal, sys
@@ -189,6 +191,21 @@ def test_children_die_with_a_killed_parent():
 def test_a_program_that_does_not_exist_is_an_error_at_once():
     with pytest.raises(FileNotFoundError):
         Child("nothing", ["/nowhere/nothing"]).start()
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="only Linux shares processors out among sessions")
+@pytest.mark.parametrize(("is_own", "priority"), [(True, 10), (False, 0)])
+def test_work_at_low_priority_steps_back_with_its_own_session_and_leaves_those_of_others(is_own, priority):
+    text = "import os; from utils.processes import lower_priority as lower; lower(); print(os.nice(0)); "
+    text += f"print(open({str(AUTOGROUP)!r}).read())"
+
+    # A shell between keeps the child from leading the session.
+    argv = [sys.executable, "-c", text] if is_own else ["sh", "-c", '"$@"; exit', "sh", sys.executable, "-c", text]
+    told = subprocess.run(argv, cwd=CHECKOUT, start_new_session=True, capture_output=True, text=True, check=True).stdout
+
+    niceness, group = told.split("\n", 1)
+    assert int(niceness) == os.nice(0) + 10
+    assert group.split()[-1] == str(priority)
 
 
 def test_threads_of_numeric_libraries_are_capped_and_the_rest_is_kept():

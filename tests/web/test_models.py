@@ -95,6 +95,26 @@ def test_every_score_has_its_n(cast):
         assert re.search(r'data-n="[1-9]\d*"><b>[+−][\d.]+%</b> skill', card(page(cast.house), model))
 
 
+def test_what_was_tried_for_a_model_stands_on_its_card_with_n(cast):
+    text = card(page(cast.house), cast.champion)
+
+    assert re.search(r'<li data-n="[1-9]\d*"><b>Trees</b> \d+ of 32\. Log-loss by their number: 4: 0\.\d{5}', text)
+    assert re.search(r'<li data-n="[1-9]\d*"><b>Family</b>', text)
+
+
+def test_ranges_are_told_before_and_after_each_symbol_has_its_own_width(lively, trained):
+    cast = Cast(lively, trained)
+    made = {"candle_open_ms": T0 - 14 * 300_000, "model": cast.champion}
+    lively.publish(*(lively.prediction(symbol, **made) for symbol in lively.symbols))
+    lively.ledger.score(T0)
+    lively.beat()
+
+    text = words(card(page(lively), cast.champion))
+
+    assert re.search(r"Range of 80% kept, one width for all\s*[\d.]+%, n.\d+", text)
+    assert re.search(r"With each symbol’s own width, live\s*[\d.]+%, n.3", text)
+
+
 def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
     row = {"model": cast.challenger, "champion": cast.champion, "horizon": "1h", "interval": "5m", "n": 10.0}
     rows = [row | {"block": at, "brier": 2.4 - 0.01 * (at % 2), "champion_brier": 2.5} for at in range(24)]
