@@ -94,7 +94,7 @@ def _browser() -> str:
 def _report(command: list[str], environ: dict[str, str], address: str) -> dict[str, Any]:
     """Return what Lighthouse found out; a run in which the browser has shown nothing is repeated."""
     for _ in range(TRIES):
-        done = subprocess.run([*command, address], env=environ, capture_output=True, text=True)
+        done = subprocess.run([command[0], address, *command[1:]], env=environ, capture_output=True, text=True)
         report = json.loads(done.stdout) if done.stdout else {"runtimeError": {"message": done.stderr[-300:]}}
         if "runtimeError" not in report:
             return report
