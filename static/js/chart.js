@@ -18,11 +18,13 @@ const LINE = 13; // px of one line of text
 const AXIS = 80; // px of the price scale, more or less
 const GAP_SLOTS = 12; // a longer hole is drawn as wide as so many candles, as in the server's drawing
 const STRENGTH = "rsi"; // the only line that is no price
-// What a mark of the time axis says: of a new year, month, day, or a time of day.
-const TICKS = [["year"], ["month"], ["day"], ["hour", "minute"], ["hour", "minute"]];
-const PARTS = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
 const zone = document.documentElement.dataset.zone;
-const spell = (time, ...parts) => new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", hourCycle: "h23", ...Object.fromEntries(parts.map((part) => [part, PARTS[part]])) }).format(time * 1000);
+// Making a formatter is slow: each is made once, before the data are here.
+const format = (parts) => new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", hourCycle: "h23", ...parts });
+const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
+const MOMENT = format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+// What a mark of the time axis says: of a new year, month, day, or a time of day.
+const TICKS = [format({ year: "numeric" }), format({ month: "short" }), format({ day: "numeric" }), CLOCK, CLOCK];
 
 // Colour, width and dash of each line, as in the style sheet; the library counts 0 solid, 1 dotted, 2 dashed.
 const LOOKS = { sma_20: ["soft", 1, 0], sma_50: ["edge", 2, 0], ema_26: ["soft", 1, 2], bollinger_upper_20: ["edge", 1, 1], bollinger_lower_20: ["edge", 1, 1], rsi: ["soft", 1, 0] };
@@ -56,6 +58,7 @@ async function load() {
 }
 
 await load();
+await new Promise((go) => setTimeout(go)); // a task of its own, so that a touch meanwhile is answered
 if (now.candles.length) draw();
 else document.addEventListener("parts", ({ detail: page }) => { if (page.querySelector("#chart .plot")) location.reload(); }); // the first candles bring a legend, too
 
@@ -102,7 +105,7 @@ function draw() {
       rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       localization: { timeFormatter: moment },
-      timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: (time, kind) => spell(time, ...TICKS[kind]) },
+      timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000) },
     });
     bars.applyOptions({ upColor: colour("card"), downColor: colour("down"), borderUpColor: colour("up"), borderDownColor: colour("down"), wickUpColor: colour("up"), wickDownColor: colour("down"), priceLineColor: colour("edge") });
     for (const [line, series] of drawn) {
@@ -124,7 +127,7 @@ function draw() {
   });
 
   function moment(time) {
-    return `${spell(time, "day", "month", "hour", "minute")} ${zone ? `${zone.split("/").pop().replaceAll("_", " ")} time` : "UTC"}`;
+    return `${MOMENT.format(time * 1000)} ${zone ? `${zone.split("/").pop().replaceAll("_", " ")} time` : "UTC"}`;
   }
   const legend = new Map([...document.querySelectorAll("#legend [data-key]")].map((part) => [part.dataset.key, part]));
   function tell(time = now.candles.at(-1).time) {

@@ -97,8 +97,10 @@ document.getElementById("settings")?.addEventListener("click", async (event) => 
 
 // The zone of this computer stands first among those to choose from.
 function offerOwnZone() {
+  const choices = [...document.querySelectorAll("#zone option")];
+  if (!choices.length) return; // asking for the zone takes longer than all else here
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const choice = [...document.querySelectorAll("#zone option")].find((one) => one.value === own);
+  const choice = choices.find((one) => one.value === own);
   choice?.parentElement.firstElementChild.after(choice);
 }
 offerOwnZone();

@@ -11,7 +11,7 @@ docstring says what is done, and it returns its row, a mapping with at least
     gate                   "passed", "failed" or "none": were the results right, before speed counts
 
 `work`, `ratio` (how many times better; `is_more_better` tells that larger figures are) and `holds` are added here
-unless the row brings them.
+unless the row brings them. One that cannot be measured here (a program is missing) raises SkipTest with the reason.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from unittest import SkipTest
 
 import psutil
 from rich.console import Console
@@ -74,11 +75,12 @@ def run(benchmark, console):
     started = time.perf_counter()
     try:
         return complete(name, work, dict(benchmark()))
+    except SkipTest as reason:
+        console.print(f"[yellow]{name} is not measured: {escape(str(reason))}[/yellow]")
+        return _without_figures(name, work, "none")
     except Exception as error:  # noqa: BLE001 - one broken benchmark must not hide the others
         console.print(f"[red]{name} failed after {time.perf_counter() - started:.1f} s: {escape(repr(error))}[/red]")
-        figures = dict.fromkeys(("anchor_value", "ours_value", "ratio"))
-        broken = {"anchor": "", "unit": "", "goal": "", "gate": "failed", "holds": False}
-        return {"name": name, "work": work, **figures, **broken}
+        return _without_figures(name, work, "failed")
 
 
 def complete(name, work, measured):
@@ -145,6 +147,11 @@ def as_table(machine, rows):
         texts = [escape(row["unit"]), ratio, escape(row["goal"]), row["gate"], holds]
         table.add_row(row["name"], escape(row["anchor"]), *figures, *texts)
     return table
+
+
+def _without_figures(name, work, gate):
+    figures = dict.fromkeys(("anchor_value", "ours_value", "ratio"))
+    return {"name": name, "work": work, "anchor": "", **figures, "unit": "", "goal": "", "gate": gate, "holds": False}
 
 
 def _ratio(anchor_value, ours_value, is_more_better):

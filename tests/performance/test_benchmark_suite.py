@@ -1,8 +1,12 @@
 """The benchmark suite judges a row by its gate first and its goal second."""
 
-import pytest
+import io
+from unittest import SkipTest
 
-from tests.performance.benchmark_suite import complete, meets
+import pytest
+from rich.console import Console
+
+from tests.performance.benchmark_suite import complete, meets, run
 
 MEASURED = {"anchor": "TA-Lib", "anchor_value": 80, "ours_value": 40, "unit": "ns", "goal": "<= 45", "gate": "passed"}
 
@@ -43,3 +47,14 @@ def test_what_a_row_brings_itself_is_kept():
     row = complete("row", "work", {**MEASURED, "ratio": 3.5, "holds": False, "work": "other"})
 
     assert (row["ratio"], row["holds"], row["work"]) == (3.5, False, "other")
+
+
+def test_what_cannot_be_measured_here_says_why_and_fails_nothing():
+    def pages():
+        raise SkipTest("npm is not installed")
+
+    told = io.StringIO()
+    row = run(pages, Console(file=told))
+
+    assert "pages is not measured: npm is not installed" in told.getvalue()
+    assert (row["gate"], row["holds"], row["ours_value"]) == ("none", False, None)

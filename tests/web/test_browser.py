@@ -34,6 +34,12 @@ CUT_CALLS = """() => {
     }).map((call) => call.title);
 }"""
 LIT = re.compile(r"\bflash\b")
+# The first formatter of a page costs as much as its other scripts together.
+COUNT_FORMATTERS = """window.made = 0;
+Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
+    construct: (kind, given) => { window.made += 1; return new kind(...given); },
+    apply: (kind, _, given) => { window.made += 1; return kind(...given); },
+});"""
 SMALL = """() => [...document.querySelectorAll(".seg a, .btn, .field input")].filter((one) => one.offsetParent)
     .filter((one) => one.getBoundingClientRect().height < 40).map((one) => one.outerHTML)"""
 
@@ -102,6 +108,21 @@ def test_nothing_is_clipped_foreign_or_complained_about(open_page, served, path,
     assert page.evaluate(CLIPPED) == []
     assert page.evaluate(EMPTY) == []
     assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(served.url).netloc}
+
+
+@pytest.mark.parametrize(("path", "most"), [("/?horizon=1h", 0), ("/s/EDGEUSDT?horizon=1h", 5)])
+def test_a_page_makes_no_formatter_it_does_not_need(chromium, served, path, most):
+    page = chromium.new_page()
+    page.add_init_script(COUNT_FORMATTERS)
+    page.goto(served.url + path, wait_until="load")
+    clock = page.locator("#clock-text")
+    if page.locator("script[src*='chart.js']").count():
+        expect(page.locator("#picture")).to_be_visible()
+    page.evaluate("document.getElementById('clock-text').textContent = ''")
+
+    expect(clock).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    assert page.evaluate("window.made") <= most
+    page.close()
 
 
 def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):

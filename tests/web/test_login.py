@@ -62,6 +62,13 @@ def test_a_program_is_asked_for_http_basic_and_a_browser_is_shown_the_form(locke
     assert 'type="password"' in person.text
 
 
+def test_search_engines_are_told_what_the_form_is_and_not_to_list_it(locked):
+    page = locked.get("/login").text
+
+    assert '<meta name="robots" content="noindex">' in page
+    assert '<meta name="description" content="' in page
+
+
 @pytest.mark.parametrize("headers", [{}, PAGE])
 def test_who_does_not_know_the_password_learns_nothing_of_the_market(locked, headers):
     page = locked.get("/", headers=headers).text
