@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from market.candles import CANDLES, Candle
 from market.gaps import Gap
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Origin, Prediction, Reason, Verdict
+from tests.web.browser_page import FLAGS, watch
 from utils.datagrams import Postman
 from web.site import create_site
 from web.stores import Stores
@@ -246,8 +248,38 @@ def chromium(require_program):
     """
     path = require_program("chromium", "apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=flags)
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, served):
+    """Return a function that opens a page in a window of its own and collects what the browser complains about."""
+    contexts = []
+
+    def open_one(path, size=(1366, 900), theme="dark", javascript=True, **options):
+        looks = {"viewport": {"width": size[0], "height": size[1]}, "color_scheme": theme}
+        contexts.append(chromium.new_context(**looks, java_script_enabled=javascript, **options))
+        page = watch(contexts[-1].new_page())
+        page.goto(served.url + path, wait_until="load")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def send(served):
+    """Return a function that sends an event as the engine does, once a page listens."""
+
+    def send_one(page, name, version, /, **data):
+        message = json.dumps({"event": name, "version": version, "data": data}).encode()
+        deadline = time.monotonic() + 10
+        while not served.postman.send(message):
+            assert time.monotonic() < deadline, "no page listens"
+            page.wait_for_timeout(50)
+
+    return send_one

@@ -55,7 +55,7 @@ def test_a_scored_call_says_whether_it_hit_and_what_it_was_worth(lively, symbol,
 def test_an_abstention_says_why_and_what_the_price_did(lively):
     row = lively.items("/api/v1/ledger?state=scored&symbol=BTCUSDT&horizon=1h")[0]
 
-    assert re.search(r"It abstained, cost\. The price moved .* bps", finding(page_of(lively, row)))
+    assert re.search(r"It abstained: cost\. The price moved .* bps", finding(page_of(lively, row)))
 
 
 def test_reasons_and_cases_are_those_of_the_row(lively):
