@@ -12,6 +12,7 @@ from web.heartbeat import Heartbeat
 from web.situation import Situation, situation
 from web.skills import Skill, chosen_origin, skill_of, skills_by_symbol
 from web.stores import Stores
+from web.worth import Costs
 
 TAPE = 10
 BURN_WIDTH = 300
@@ -73,7 +74,7 @@ class Board:
     nothing: str
 
 
-def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
+def make_board(stores: Stores, asked: Asked, watched: Iterable[str], costs: Costs) -> Board:
     """Return the board as it is asked for; `watched` are the symbols this reader has starred."""
     horizon, starred = asked.horizon, frozenset(watched)
     beat = stores.heartbeat()
@@ -82,7 +83,7 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
     week = stores.week_skill(horizon) if horizon else []
     origin = chosen_origin(pooled)
     skills = skills_by_symbol(stores.recent_skill(horizon=horizon), origin)
-    table = board_table(stores, beat, now, horizon, skills, stores.last_closes(SPARK_CANDLES))
+    table = board_table(stores, beat, now, horizon, skills, costs)
     tape = _tape(stores, beat, horizon)
     chosen = asked.rows_of(table.rows, starred)
     return Board(
