@@ -21,6 +21,7 @@ def shell() -> dict[str, Any]:
         "interval": beat.interval,
         "cost_bps": beat.cost_bps or settings().cost_bps,
         "costs": reader_costs(),
+        "is_auto": settings().MARKET == "auto",
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
         "chosen": preferences(),

@@ -11,7 +11,7 @@ from web.drawings import Whisker, round_up
 from web.heartbeat import Heartbeat, SymbolState
 from web.reasons import Reasons, reasons_of
 from web.situation import Situation, situation
-from web.skills import Skill, chosen_origin, skill_of
+from web.skills import Skill, Tenth, chosen_origin, skill_of
 from web.stores import Stores
 from web.worth import Costs, Worth, worth_of
 
@@ -58,6 +58,7 @@ class SymbolSheet:
     forecast: Forecast | None
     reason: str | None
     skill: Skill | None
+    tenth: Tenth | None  # what became of earlier predictions of about the same probability
     ladder: list[Rung]
     limit_bps: float
     scored: list[Row]
@@ -86,6 +87,7 @@ def make_sheet(
     call, reason = calls.get(horizon, (None, None))
     told = None if call is None else stores.row(call["id"])
     forecast = None if call is None else _forecast(call, costs, None if told is None else reasons_of(told))
+    skill = skills.get(horizon)
     scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
     called = [row for row in scored if row["net_bps"] is not None]
     counted = "live" if any(row["origin"] == "live" for row in called) else "replayed"
@@ -100,7 +102,8 @@ def make_sheet(
         horizon=horizon,
         forecast=forecast,
         reason=reason,
-        skill=skills.get(horizon),
+        skill=skill,
+        tenth=skill.tenth_of(call["probability_up"]) if skill and call else None,
         ladder=ladder,
         limit_bps=limit,
         scored=scored,

@@ -251,3 +251,29 @@ def chromium(require_program):
         browser = driver.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, served):
+    """Return a function that opens a page and collects what the browser complains about."""
+    contexts = []
+
+    def open_one(path, size=(1366, 900), theme="dark", javascript=True, **options):
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=theme,
+            java_script_enabled=javascript,
+            timezone_id="Asia/Tokyo",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(served.url + path, wait_until="load")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
