@@ -208,7 +208,6 @@ def test_a_star_that_was_taken_away_comes_back_for_ten_seconds(open_page, size):
     ("path", "link"),
     [
         ("/?show=signals", "/?show=signals&horizon=4h"),
-        ("/s/DOGEUSDT?indicators=rsi", "/s/DOGEUSDT?indicators=rsi&horizon=4h&interval=5m"),
         ("/record?origin=live", "/record?origin=live&horizon=4h&state=scored"),
         ("/models", "/models?horizon=4h"),
     ],
