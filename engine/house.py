@@ -87,6 +87,7 @@ class House:
         self._board: FeatureBoard | None = None
         self._loop: Loop | None = None
         self._note: str | None = "looking for the exchange"
+        self._fetching: dict[str, float | None] | None = None
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
@@ -142,11 +143,14 @@ class House:
 
     def _fetch_history(self) -> None:
         names = [symbol.name for symbol in self._symbols]
+        began_s = time.monotonic()
 
         def tell(done: int, total: int) -> None:
-            self._note = f"fetching history: {done} of {total} pages"
+            self._note = f"fetching the history, {done} of {total} pages"
+            eta_s = (time.monotonic() - began_s) / done * (total - done) if done else None
+            self._fetching = {"done": done, "total": total, "eta_s": eta_s}
 
-        self._note = "fetching history"
+        self._note = "fetching the history"
         filled = fetch_history(
             self._config, self._rest, self._candles, names, self._rest.clock.now_ms(), tell, self._is_over
         )
@@ -156,7 +160,7 @@ class House:
     def _follow(self) -> None:
         """Warm up, then follow the feed until it is stopped."""
         config, names = self._config, [symbol.name for symbol in self._symbols]
-        self._note = "warming up"
+        self._note, self._fetching = "warming up", None
         self._board = FeatureBoard(names, self._candles, config.interval_ms)
         horizons = [Horizon(name, length_ms) for name, length_ms in config.horizon_ms.items()]
         forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
@@ -243,6 +247,7 @@ class House:
             },
             "symbols": [{**states.get(facts["symbol"], _UNHEARD), **facts} for facts in self._facts],
             "training": self._serving.training(),
+            "fetching": self._fetching,
             "models": self._serving.described(),
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,

@@ -140,6 +140,13 @@ class GapArguments(ListArguments):
     symbol = word("one symbol", SYMBOL, "a symbol such as BTCUSDT")
 
 
+class ChangeArguments(Arguments):
+    """Which changes of the models."""
+
+    horizon = horizon_word()
+    limit = WholeNumber("rows of one answer", 1, MAX_LIMIT, DEFAULT_LIMIT)
+
+
 class CandleArguments(Arguments):
     """Which candles."""
 

@@ -8,10 +8,11 @@ from market.intervals import interval_ms
 from web.alarms import Alarm, open_alarms
 from web.board_order import SHOWS, Asked
 from web.board_table import SPARK_CANDLES, BoardRow, BoardTable, board_table
-from web.heartbeat import Heartbeat
+from web.heartbeat import Heartbeat, Training
 from web.situation import Situation, situation
 from web.skills import Skill, chosen_origin, skill_of, skills_by_symbol
 from web.stores import Stores
+from web.worth import Costs
 
 TAPE = 10
 BURN_WIDTH = 300
@@ -47,6 +48,7 @@ class Start:
     total: float
     share: float
     eta_s: float | None
+    is_training: bool  # else something that comes before it
     steps: list[Step]
 
 
@@ -66,6 +68,7 @@ class Board:
     tape_net: float
     tape_origin: str
     start: Start | None
+    training: Training | None  # one that goes on beside the predictions
     alarms: list[Alarm]
     asked: Asked
     shows: list[tuple[str, str, int]]
@@ -73,7 +76,7 @@ class Board:
     nothing: str
 
 
-def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
+def make_board(stores: Stores, asked: Asked, watched: Iterable[str], costs: Costs) -> Board:
     """Return the board as it is asked for; `watched` are the symbols this reader has starred."""
     horizon, starred = asked.horizon, frozenset(watched)
     beat = stores.heartbeat()
@@ -82,8 +85,9 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
     week = stores.week_skill(horizon) if horizon else []
     origin = chosen_origin(pooled)
     skills = skills_by_symbol(stores.recent_skill(horizon=horizon), origin)
-    table = board_table(stores, beat, now, horizon, skills, stores.last_closes(SPARK_CANDLES))
+    table = board_table(stores, beat, now, horizon, skills, costs)
     tape = _tape(stores, beat, horizon)
+    start = _start(beat, table, has_record=origin is not None)
     chosen = asked.rows_of(table.rows, starred)
     return Board(
         table=table,
@@ -97,12 +101,13 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str]) -> Board:
         hits=sum(row["net_bps"] > 0 for row in tape),
         tape_net=sum(row["net_bps"] for row in tape) / len(tape) if tape else 0.0,
         tape_origin=str(tape[0]["origin"]) if tape else "",
-        start=_start(beat, table, has_record=origin is not None),
+        start=start,
+        training=beat.training if start is None and beat.is_alive(now.mono_s) else None,
         alarms=open_alarms(beat, now.mono_s),
         asked=asked,
         shows=[(name, label, len(chosen[name])) for name, label in SHOWS.items()],
         watched=starred,
-        nothing=_nothing(beat, asked),
+        nothing=_nothing(beat, asked, costs),
     )
 
 
@@ -134,13 +139,14 @@ def _start(beat: Heartbeat, table: BoardTable, has_record: bool) -> Start | None
     if has_record or any(row.call for row in table.rows):
         return None
     training = beat.training
+    work = training or beat.fetching
     doing = (training.step if training else None) or beat.note or ("the engine is starting" if not beat.pid else "")
-    done, total = (training.done or 0.0, training.total or 0.0) if training else (0.0, 0.0)
+    done, total = (work.done or 0.0, work.total or 0.0) if work else (0.0, 0.0)
     has_candles = any(entry.last_candle_open_ms for entry in beat.symbols)
     steps = [
         Step(
             "Market",
-            f"{len(beat.symbols)} symbols" if beat.symbols else "looking for one",
+            f"{len(beat.symbols)} symbols; each market has a record of its own" if beat.symbols else "looking for one",
             bool(beat.symbols),
             not beat.symbols,
         ),
@@ -151,18 +157,17 @@ def _start(beat: Heartbeat, table: BoardTable, has_record: bool) -> Start | None
         Step("Replayed record", "with the training", False, False),
         Step("First live prediction", "at the first close after that", False, False),
     ]
-    return Start(
-        doing, done, total, min(done / total, 1.0) if total else 0.0, training.eta_s if training else None, steps
-    )
+    share, eta_s = min(done / total, 1.0) if total else 0.0, work.eta_s if work else None
+    return Start(doing, done, total, share, eta_s, training is not None, steps)
 
 
-def _nothing(beat: Heartbeat, asked: Asked) -> str:
+def _nothing(beat: Heartbeat, asked: Asked, costs: Costs) -> str:
     if not beat.symbols:
         return "No symbol yet: the engine is looking at the market."
     if asked.filter:
         return f"No symbol contains {asked.filter}."
     return {
-        "signals": "No signal now: every symbol abstains.",
+        "signals": f"No signal now: every symbol abstains{' or is below your costs' if costs.is_own else ''}.",
         "trouble": "No trouble: every symbol is fresh.",
         "watched": "Nothing is watched yet: press the star beside a symbol, or choose some in the settings.",
     }.get(asked.show, "")

@@ -13,7 +13,7 @@ _Key = Callable[[BoardRow], float | None]
 
 
 def _edge(row: BoardRow) -> float | None:
-    return row.call["edge_bps"] if row.call else None
+    return row.worth.edge_bps if row.worth else None
 
 
 def _up(row: BoardRow) -> float | None:
@@ -93,7 +93,7 @@ class Asked:
 
 def _is_shown(row: BoardRow, show: str, watched: set[str]) -> bool:
     if show == "signals":
-        return row.verdict != "abstain"
+        return row.tone != "abstain"
     if show == "watched":
         return row.symbol.symbol in watched
     return row.state != "live" if show == "trouble" else True

@@ -1,8 +1,7 @@
 """The board's table: one row a symbol for one horizon; silent where the data are not fresh."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from data.ledger_rows import Row
 from market.intervals import interval_ms
@@ -13,6 +12,7 @@ from web.heartbeat import Heartbeat, SymbolState
 from web.situation import Situation
 from web.skills import Skill
 from web.stores import Stores
+from web.worth import Costs, Worth, worth_of
 
 SPARK_CANDLES = 24
 CONTROLS = {"WALKUSDT", "EDGEUSDT"}
@@ -29,15 +29,21 @@ class BoardRow:
     change: float | None  # share of 1, over 24 h
     age_s: float | None
     spark: Spark | None
-    call: Row | None
-    whisker: Whisker | None
-    reason: str | None
     skill: Skill | None
+    call: Row | None = None
+    reason: str | None = None
+    worth: Worth | None = None
+    whisker: Whisker | None = None
 
     @property
     def verdict(self) -> str:
         """Return up, down or abstain."""
         return str(self.call["verdict"]) if self.call else "abstain"
+
+    @property
+    def tone(self) -> str:
+        """Return the verdict as the row is coloured: abstain also where the reader's costs leave nothing."""
+        return self.worth.tone if self.worth else "abstain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,20 @@ def board_table(
     now: Situation,
     horizon: str,
     skills: dict[str, Skill],
-    sparks: dict[str, list[float]],
+    costs: Costs,
 ) -> BoardTable:
-    """Return the board of `horizon`, in the order of the engine's symbols."""
+    """Return the board of `horizon` at a reader's costs, in the order of the engine's symbols."""
+    sparks = stores.last_closes(SPARK_CANDLES)
     latest = {row["symbol"]: row for row in stores.latest(horizon=horizon)}
     shown = {entry.symbol: _fresh(entry, latest.get(entry.symbol), beat, now) for entry in beat.symbols}
     calls = [call for call, _ in shown.values() if call]
     limit = whisker_limit([(call["low_bps"], call["high_bps"]) for call in calls if call["low_bps"] is not None])
-    rows = [
-        _row(entry, *shown[entry.symbol], limit, skills.get(entry.symbol), sparks.get(entry.symbol, []), now)
-        for entry in beat.symbols
-    ]
+    rows = []
+    for entry in beat.symbols:
+        call, reason = shown[entry.symbol]
+        worth = worth_of(call, costs) if call else None
+        row = _row(entry, now, skills.get(entry.symbol), spark(sparks.get(entry.symbol, [])))
+        rows.append(replace(row, call=call, reason=reason, worth=worth, whisker=range_of(call, worth, limit)))
     opens = [entry.last_candle_open_ms for entry in beat.symbols if entry.last_candle_open_ms is not None]
     return BoardTable(
         rows,
@@ -99,16 +108,8 @@ def _fresh(entry: SymbolState, call: Row | None, beat: Heartbeat, now: Situation
     return call, call["reason"]
 
 
-def _row(
-    entry: SymbolState,
-    call: Row | None,
-    reason: str | None,
-    limit: float,
-    skill: Skill | None,
-    closes: Sequence[float],
-    now: Situation,
-) -> BoardRow:
-    has_range = call is not None and call["low_bps"] is not None
+def _row(entry: SymbolState, now: Situation, skill: Skill | None, line: Spark | None) -> BoardRow:
+    """Return a row of which nothing is said yet."""
     last_s = entry.last_message_mono_s
     return BoardRow(
         symbol=entry,
@@ -117,17 +118,16 @@ def _row(
         price=entry.price,
         change=None if entry.change_24h_percent is None else entry.change_24h_percent / 100,
         age_s=None if last_s is None else max(0.0, now.mono_s - last_s),
-        spark=spark(closes),
-        call=call,
-        whisker=range_of(call, limit) if has_range and call else None,
-        reason=reason,
+        spark=line,
         skill=skill,
     )
 
 
-def range_of(call: dict[str, Any], limit: float) -> Whisker:
-    """Return the whisker of a prediction that has a range."""
-    return whisker(call["low_bps"], call["high_bps"], call["expected_return_bps"], call["cost_bps"], limit)
+def range_of(call: Row | None, worth: Worth | None, limit: float) -> Whisker | None:
+    """Return the whisker of a prediction beside the band of its costs; None when it has no range."""
+    if call is None or worth is None or call["low_bps"] is None:
+        return None
+    return whisker(call["low_bps"], call["high_bps"], call["expected_return_bps"], worth.cost_bps, limit)
 
 
 def _troubles(rows: Sequence[BoardRow]) -> list[tuple[int, str]]:

@@ -83,6 +83,19 @@ GAP: Item = {
     "missed_predictions": 4,
     "late_outcomes": 0,
 }
+CHANGE: Item = {
+    "changed_at": "2026-01-31T12:05:00.000Z",
+    "horizon": "4h",
+    "kind": "promoted",
+    "model": "random_forest-4h-0123456789ab",
+    "before": "random_forest-4h-ba9876543210",
+    "made_by": "the engine",
+    "text": "newer, and not measurably worse",
+    "n": 2400,
+    "difference": 0.004,
+    "difference_low": -0.002,
+    "difference_high": 0.011,
+}
 SKILL: Item = {
     "symbol": None,
     "horizon": "4h",

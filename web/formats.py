@@ -43,6 +43,11 @@ def sample(n: int) -> str:
     return f"n{UNBROKEN}{number(n)}"
 
 
+def bps(value: float | None) -> str:
+    """Return a cost in basis points, with a decimal only where it has one."""
+    return number(value, 0 if value is None or value == int(value) else 1 if value * 10 == int(value * 10) else 2)
+
+
 def age(seconds: float | None) -> str:
     """Return an age in the largest sensible unit."""
     if seconds is None:
@@ -103,6 +108,7 @@ def register(site: Flask) -> None:
         percent,
         signed_percent,
         sample,
+        bps,
         age,
         apart,
         span,

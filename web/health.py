@@ -5,6 +5,8 @@ from flask import Blueprint, Response
 from market.intervals import interval_ms
 from utils.times import iso_utc, parse_utc
 from web.answers import json_bytes
+from web.formats import age
+from web.heartbeat import Heartbeat
 from web.problems import problem_json
 from web.site_stores import stores
 
@@ -37,11 +39,23 @@ def _reason_not_ready() -> str | None:
         return f"the engine is not running; its last sign of life is {age_s:.0f} s old"
     made = [parse_utc(row["made_at"]) for row in stores().latest() if row["probability_up"] is not None]
     if not made:
-        return f"no prediction yet{f': {beat.note}' if beat.note else ''}"
+        return f"no prediction yet{f': {doing}' if (doing := _doing(beat)) else ''}"
     oldest_ms = beat.market_now_ms(now_s) - 2 * interval_ms(beat.interval) - GRACE_SECONDS * 1_000 * beat.speed
     if max(made) < oldest_ms:
         return f"the newest prediction was made at {iso_utc(max(made))}, which is not fresh any more"
     return None
+
+
+def _doing(beat: Heartbeat) -> str:
+    """Return what goes on before the first prediction, how far it is and how long it takes."""
+    training = beat.training
+    words = [(training.step or "the training begins") if training else beat.note or ""]
+    if training and training.total:
+        words.append(f"{training.done or 0:.0f} of {training.total:.0f} steps done")
+    work = training or beat.fetching
+    if work and work.eta_s is not None:
+        words.append(f"about {age(work.eta_s)} left")
+    return ", ".join(filter(None, words))
 
 
 def _fresh(answer: Response) -> Response:

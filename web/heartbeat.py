@@ -49,7 +49,7 @@ class SymbolState(msgspec.Struct, frozen=True):
 
 
 class Training(msgspec.Struct, frozen=True):
-    """How far the work before the first predictions has come."""
+    """How far a long work of the engine has come."""
 
     step: str | None = None
     done: float | None = None
@@ -129,6 +129,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     feed: Feed = Feed()
     symbols: tuple[SymbolState, ...] = ()
     training: Training | None = None
+    fetching: Training | None = None  # the history, before anything else
     models: Models = Models()
     performance: Performance = Performance()
     note: str | None = None

@@ -1,5 +1,6 @@
-"""What a reader has chosen: looks, time zone, first horizon, watched symbols; kept in cookies of their browser only."""
+"""What a reader has chosen: looks, time zone, first horizon, fee, watched symbols; kept in cookies of their browser."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
@@ -12,7 +13,9 @@ from werkzeug.wrappers import Response
 PREFIX = "candela-"
 SEPARATOR = "."  # between watched symbols; no symbol has one
 MOST_WATCHED = 100
+MAX_FEE_BPS = 100.0  # of one side
 _YEAR_SECONDS = 31_536_000
+_FEE = re.compile(r"\d{1,3}(\.\d{1,4})?", re.ASCII)
 
 # The first of each is the default, and needs no cookie.
 LOOKS = {
@@ -33,6 +36,7 @@ class Preferences:
     hints: str = ""
     zone: str = ""  # a name such as Europe/Berlin; empty is UTC
     horizon: str = ""  # as it was chosen: it may not exist any more
+    fee_bps: float | None = None  # of one side; None is the fee of the instance
     watched: tuple[str, ...] = ()
 
 
@@ -46,6 +50,7 @@ def preferences() -> Preferences:
         **{name: value if value in LOOKS[name] else "" for name, value in looks.items()},
         zone=zone if _zone(zone) is not None else "",
         horizon=_cookie("horizon"),
+        fee_bps=fee_of(_cookie("fee")),
         watched=tuple(unquote(name) for name in _cookie("watch").split(SEPARATOR) if name)[:MOST_WATCHED],
     )
 
@@ -56,6 +61,12 @@ def remember(answer: Response, name: str, value: str) -> None:
         answer.set_cookie(PREFIX + name, value, max_age=_YEAR_SECONDS, samesite="Lax", secure=request.is_secure)
     else:
         answer.delete_cookie(PREFIX + name, samesite="Lax", secure=request.is_secure)
+
+
+def fee_of(text: str) -> float | None:
+    """Return a fee of one side in bps; None when the text is none between 0 and `MAX_FEE_BPS`."""
+    found = _FEE.fullmatch(text)
+    return float(text) if found and float(text) <= MAX_FEE_BPS else None
 
 
 def watch_word(symbols: list[str]) -> str:

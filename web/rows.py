@@ -179,6 +179,22 @@ class SkillSchema(Schema):
     calibration = fields.List(fields.Nested(BinSchema))
 
 
+class ChangeSchema(Schema):
+    """What happened to a model, and why."""
+
+    changed_at = fields.DateTime(metadata={"description": "market time"})
+    horizon = fields.String(allow_none=True)
+    kind = fields.String(metadata={"description": "such as serves, challenges, promoted, rolled back, dropped"})
+    model = fields.String(allow_none=True)
+    before = fields.String(allow_none=True, metadata={"description": "the champion it replaced"})
+    made_by = fields.String(metadata={"description": "the engine or a person"})
+    text = fields.String()
+    n = fields.Integer(metadata={"description": "rows of the paired comparison it rests on"})
+    difference = fields.Float(allow_none=True, metadata={"description": "share by which its Brier score is lower"})
+    difference_low = fields.Float(allow_none=True)
+    difference_high = fields.Float(allow_none=True)
+
+
 class ModelSchema(Schema):
     """One model card, or one file that was refused."""
 

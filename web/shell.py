@@ -9,6 +9,7 @@ from web.preferences import preferences, zone_label
 from web.site_stores import settings, stores
 from web.situation import situation
 from web.views import pages
+from web.worth import reader_costs
 
 
 def shell() -> dict[str, Any]:
@@ -19,6 +20,8 @@ def shell() -> dict[str, Any]:
         "version": beat.version,
         "interval": beat.interval,
         "cost_bps": beat.cost_bps or settings().cost_bps,
+        "costs": reader_costs(),
+        "is_auto": settings().MARKET == "auto",
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
         "chosen": preferences(),

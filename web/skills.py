@@ -10,6 +10,16 @@ _KINDS = {"edge": "edge", "worse than base": "worse"}
 
 
 @dataclass(frozen=True, slots=True)
+class Tenth:
+    """What became of the predictions whose probability lay in one tenth: shares of 1."""
+
+    low: float
+    high: float
+    n: int
+    share_up: float
+
+
+@dataclass(frozen=True, slots=True)
 class Skill:
     """One score with its sample, its interval and its verdict in words."""
 
@@ -24,11 +34,18 @@ class Skill:
     coverage_kept: float | None
     gap: float | None  # mean distance of said and happened, share of 1
     worst: tuple[float, float] | None  # said, happened, in the bin that is furthest off
+    tenths: tuple[Tenth, ...]
 
     @property
     def is_short(self) -> bool:
         """Return whether the interval lies above zero, and the record is too short to call that an edge."""
         return self.low is not None and self.low > 0 and self.n_independent < MIN_INDEPENDENT
+
+    def tenth_of(self, probability: float) -> Tenth | None:
+        """Return what became of those that said about the same; None when there were none."""
+        return next(
+            (one for one in self.tenths if one.low <= probability < one.high or probability == one.high == 1), None
+        )
 
     @property
     def kind(self) -> str:
@@ -72,5 +89,6 @@ def _skill(item: dict[str, Any]) -> Skill:
         coverage_claimed=item["coverage_claimed"],
         coverage_kept=item["coverage_kept"],
         gap=calibration_gap(bins),
+        tenths=tuple(Tenth(one["low"], one["high"], one["n"], one["share_up"]) for one in bins),
         worst=None if worst is None else (worst["mean_probability"], worst["share_up"]),
     )

@@ -11,8 +11,9 @@ from web.drawings import Whisker, round_up
 from web.heartbeat import Heartbeat, SymbolState
 from web.reasons import Reasons, reasons_of
 from web.situation import Situation, situation
-from web.skills import Skill, chosen_origin, skill_of
+from web.skills import Skill, Tenth, chosen_origin, skill_of
 from web.stores import Stores
+from web.worth import Costs, Worth, worth_of
 
 SCORED_ROWS = 50
 
@@ -22,12 +23,13 @@ class Forecast:
     """A prediction in the words and prices of the page."""
 
     row: Row
+    worth: Worth
     made_ms: int
     due_ms: int
     low_price: float | None
     expected_price: float | None
     high_price: float | None
-    costs: list[tuple[str, float]]  # what is taken off the expected move, in bps; adds up to the row's cost
+    costs: list[tuple[str, float]]  # what is taken off the expected move, in bps; adds up to the cost of its worth
     reasons: Reasons | None
 
 
@@ -38,6 +40,7 @@ class Rung:
     horizon: str
     due_ms: int | None
     call: Row | None
+    worth: Worth | None
     whisker: Whisker | None
     reason: str | None
     skill: Skill | None
@@ -55,6 +58,7 @@ class SymbolSheet:
     forecast: Forecast | None
     reason: str | None
     skill: Skill | None
+    tenth: Tenth | None  # what became of earlier predictions of about the same probability
     ladder: list[Rung]
     limit_bps: float
     scored: list[Row]
@@ -65,11 +69,11 @@ class SymbolSheet:
 
 
 def make_sheet(
-    stores: Stores, entry: SymbolState, horizon: str, shown: tuple[str, list[str]], fees: tuple[float, float]
+    stores: Stores, entry: SymbolState, horizon: str, shown: tuple[str, list[str]], costs: Costs
 ) -> SymbolSheet:
     """Return the sheet of a symbol.
 
-    `shown`: candle length and chosen indicators of the chart; `fees`: fee and slippage of one side in bps, as set now.
+    `shown`: candle length and chosen indicators of the chart; `costs`: the reader's.
     """
     beat = stores.heartbeat()
     now = situation(beat, stores.mono_s())
@@ -79,10 +83,11 @@ def make_sheet(
     # The ladder is short enough to show every range whole.
     limit = round_up(max((abs(call[edge]) for call in standing for edge in ("low_bps", "high_bps")), default=100.0))
     skills = _skills(stores, entry.symbol)
-    ladder = [_rung(name, *calls[name], limit, skills.get(name)) for name in beat.horizons]
+    ladder = [_rung((name, *calls[name]), costs, limit, skills.get(name)) for name in beat.horizons]
     call, reason = calls.get(horizon, (None, None))
     told = None if call is None else stores.row(call["id"])
-    forecast = None if call is None else _forecast(call, fees, None if told is None else reasons_of(told))
+    forecast = None if call is None else _forecast(call, costs, None if told is None else reasons_of(told))
+    skill = skills.get(horizon)
     scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
     called = [row for row in scored if row["net_bps"] is not None]
     counted = "live" if any(row["origin"] == "live" for row in called) else "replayed"
@@ -97,7 +102,8 @@ def make_sheet(
         horizon=horizon,
         forecast=forecast,
         reason=reason,
-        skill=skills.get(horizon),
+        skill=skill,
+        tenth=skill.tenth_of(call["probability_up"]) if skill and call else None,
         ladder=ladder,
         limit_bps=limit,
         scored=scored,
@@ -124,30 +130,26 @@ def _skills(stores: Stores, symbol: str) -> dict[str, Skill]:
     return found
 
 
-def _rung(horizon: str, call: Row | None, reason: str | None, limit: float, skill: Skill | None) -> Rung:
-    has_range = call is not None and call["low_bps"] is not None
-    return Rung(
-        horizon,
-        None if call is None else parse_utc(call["due_at"]),
-        call,
-        range_of(call, limit) if call and has_range else None,
-        reason,
-        skill,
-    )
+def _rung(named: tuple[str, Row | None, str | None], costs: Costs, limit: float, skill: Skill | None) -> Rung:
+    horizon, call, reason = named
+    worth = worth_of(call, costs) if call else None
+    due_ms = None if call is None else parse_utc(call["due_at"])
+    return Rung(horizon, due_ms, call, worth, range_of(call, worth, limit), reason, skill)
 
 
-def _forecast(row: Row, fees: tuple[float, float], reasons: Reasons | None) -> Forecast:
-    fee, slippage = fees
-    is_as_set = abs(2 * (fee + slippage) - row["cost_bps"]) < 1e-9
+def _forecast(row: Row, costs: Costs, reasons: Reasons | None) -> Forecast:
+    worth, fee, slippage = worth_of(row, costs), costs.fee_bps, costs.slippage_bps
+    is_as_set = abs(costs.round_trip_bps - worth.cost_bps) < 1e-9
     parts = [(f"Fee, 2 × {fee:g}", 2 * fee), (f"Slippage, 2 × {slippage:g}", 2 * slippage)]
     return Forecast(
         row,
+        worth,
         parse_utc(row["made_at"]),
         parse_utc(row["due_at"]),
         _price(row, "low_bps"),
         _price(row, "expected_return_bps"),
         _price(row, "high_bps"),
-        parts if is_as_set else [("Costs as set when it was made", row["cost_bps"])],
+        parts if is_as_set else [("Costs as set when it was made", worth.cost_bps)],
         reasons,
     )
 

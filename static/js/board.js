@@ -1,14 +1,17 @@
-// The board: filter while typing, stars, rows in the order of the newest close, and new calls told to a screen reader.
+// The board: filter while typing, rows in the order of the newest close, and new calls told to a screen reader.
 import { refresh } from "./scripts.js";
-import { keep } from "./keys.js";
 
 const TOLD_MS = 20000; // between two sentences to a screen reader
+const WORK_MS = 5000; // between two looks at how far a training is
 const filter = document.getElementById("filter");
 const table = document.querySelector("#board tbody");
 
 function narrow() {
   const text = filter.value.trim().toUpperCase();
-  for (const row of table.rows) if (row.id) row.hidden = !row.id.slice(2).includes(text);
+  const rows = [...table.rows].filter((row) => row.id);
+  for (const row of rows) row.hidden = !row.id.slice(2).includes(text);
+  document.getElementById("none-of").textContent = filter.value.trim();
+  document.getElementById("none").hidden = !rows.length || rows.some((row) => !row.hidden);
 }
 filter.addEventListener("input", () => {
   narrow();
@@ -31,28 +34,6 @@ document.addEventListener("shortcut", ({ detail: event }) => {
   filter.focus();
 });
 
-// A star is a link to the settings where there is no JavaScript; here it is a switch.
-const watchedCookie = () => document.cookie.split("; ").find((part) => part.startsWith("candela-watch="))?.slice(14) ?? "";
-document.getElementById("board").addEventListener("click", (event) => {
-  const star = event.target.closest(".star");
-  if (!star) return;
-  event.preventDefault();
-  const watched = new Set(watchedCookie().split(".").filter(Boolean));
-  const name = encodeURIComponent(star.dataset.watch);
-  const isWatched = !watched.delete(name);
-  if (isWatched) watched.add(name);
-  keep("watch", [...watched].join("."));
-  star.classList.toggle("star-on", isWatched);
-  star.setAttribute("aria-label", `${isWatched ? "Watched" : "Watch"}: ${star.dataset.watch}`);
-  refresh();
-});
-
-document.getElementById("hint-off")?.addEventListener("click", (event) => {
-  event.preventDefault();
-  keep("hints", "off");
-  document.getElementById("hint").remove();
-});
-
 // What a screen reader hears: calls that are new since it was last told, and no more often than it can follow.
 const region = document.getElementById("told");
 const verdicts = () => new Map([...table.rows].filter((row) => row.id).map((row) => [row.id.slice(2), row.dataset.verdict]));
@@ -71,6 +52,14 @@ function tell() {
   const words = changed.slice(0, 3).map(([name, verdict]) => `${name} ${verdict === "abstain" ? "abstains" : verdict}`);
   region.textContent = words.join(", ") + (changed.length > 3 ? `, and ${changed.length - 3} more` : "");
 }
+
+// While a training goes on beside the predictions, how far it is may change between two closes.
+let workedAt = performance.now();
+document.addEventListener("status", () => {
+  if (document.getElementById("working").hidden || performance.now() - workedAt < WORK_MS) return;
+  workedAt = performance.now();
+  refresh();
+});
 
 // A row never jumps while someone reads or points at the table.
 document.addEventListener("parts", ({ detail: page }) => {

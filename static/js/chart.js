@@ -8,6 +8,7 @@ import { thin } from "./scripts.js";
 const box = document.getElementById("chart");
 const { symbol, horizon, interval, market } = box.dataset;
 const digits = Number(box.dataset.digits);
+const ownCostBps = Number(box.dataset.costBps ?? 0); // a fee of the reader's own: a call it eats up is drawn grey
 const step = Number(box.dataset.intervalMs) / 1000;
 const lines = box.dataset.lines ? box.dataset.lines.split(",") : [];
 const isSmall = matchMedia("(max-width: 719px)").matches;
@@ -47,7 +48,7 @@ async function load() {
   now.gaps = now.candles.slice(1).map((bar, at) => ({ before: now.candles[at].time, after: bar.time })).filter(({ before, after }) => after - before > step);
   for (const line of lines) now.lines.set(line, drawn.map((row) => ({ time: seconds(row.open_time), value: row[line] ?? undefined })));
   const row = document.querySelector("#side [data-kind=probability]") ? newest[0] : null; // silent when the page is
-  now.forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: row.verdict };
+  now.forecast = row?.low_bps == null ? null : { made: seconds(row.made_at), due: seconds(row.due_at), price: row.price, expected: row.expected_return_bps, low: row.low_bps, high: row.high_bps, verdict: Math.abs(row.expected_return_bps) > ownCostBps ? row.verdict : "abstain" };
   // A longer candle holds several calls; the newest one stands for it, and an abstention only when it is alone.
   const calls = new Map();
   for (const one of past.reverse()) {

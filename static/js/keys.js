@@ -1,8 +1,12 @@
-// Every page: the keyboard, the drawer of settings, the list of keys. Nothing here is needed to reach a page or a choice.
-const YEAR_SECONDS = 31536000;
-const KEYS = [["/", "filter the board"], ["j k", "next, previous row"], ["Enter", "open the row"], ["1 – 6", "horizon; beside a chart, candle length"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the table as CSV"], ["?", "these keys"]];
+// Every page: the keyboard, the drawer of settings, the list of keys, stars, hints, links to copy. Nothing here is needed to reach a page or a choice.
+import { refresh } from "./scripts.js";
 
-export function keep(name, value) {
+const YEAR_SECONDS = 31536000;
+const UNDO_MS = 10000;
+const COPIED_MS = 2000;
+const KEYS = [["/", "filter the board"], ["j k", "next, previous row of a table"], ["Enter", "open the row"], ["1 – 6", "horizon; beside a chart, candle length"], ["← → + − 0", "move and zoom the chart that has the focus; 0 goes back"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the first table as CSV; a prediction as JSON"], ["?", "these keys"]];
+
+function keep(name, value) {
   const life = value ? YEAR_SECONDS : 0;
   document.cookie = `candela-${name}=${value}; path=/; max-age=${life}; samesite=lax`;
 }
@@ -13,7 +17,7 @@ document.addEventListener("shortcut", ({ detail: event }) => {
   if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
   else if (/^[1-6]$/.test(key)) (document.getElementById("lengths") ?? document.querySelector("nav[aria-label=Horizon]"))?.querySelectorAll("a")[key - 1]?.click();
   else if (key === "z") changeZone();
-  else if (key === "e") document.querySelector('main a[href*=".csv"]')?.click();
+  else if (key === "e") document.querySelector('main a:is([href*=".csv"], [download])')?.click();
   else if (key === "?") help();
 });
 
@@ -75,6 +79,77 @@ function help() {
   note.textContent = "They rest while you type.";
   box.append(list, note);
   box.showModal();
+}
+
+// What was done at once can be taken back for ten seconds; they stand still while somebody points at it.
+function offerUndo(text, undo) {
+  document.getElementById("undo")?.remove();
+  const box = document.createElement("div");
+  box.id = "undo";
+  box.setAttribute("role", "status");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn";
+  button.textContent = "Undo";
+  button.addEventListener("click", () => { box.remove(); undo(); });
+  document.body.append(box);
+  box.append(text, button); // after it stands in the page, so that it is read out
+  let timer = setTimeout(() => box.remove(), UNDO_MS);
+  for (const name of ["pointerenter", "focusin"]) box.addEventListener(name, () => clearTimeout(timer));
+  for (const name of ["pointerleave", "focusout"]) box.addEventListener(name, () => { clearTimeout(timer); timer = setTimeout(() => box.remove(), UNDO_MS); });
+}
+
+// A star is a link to the settings where there is no JavaScript; here it is a switch.
+const watchedCookie = () => document.cookie.split("; ").find((part) => part.startsWith("candela-watch="))?.slice(14) ?? "";
+function watch(symbol) {
+  const watched = new Set(watchedCookie().split(".").filter(Boolean));
+  const name = encodeURIComponent(symbol);
+  const isWatched = !watched.delete(name);
+  if (isWatched) watched.add(name);
+  keep("watch", [...watched].join("."));
+  for (const star of document.querySelectorAll(`.star[data-watch="${CSS.escape(symbol)}"]`)) {
+    star.classList.toggle("star-on", isWatched);
+    star.setAttribute("aria-label", `${isWatched ? "Watched" : "Watch"}: ${symbol}`);
+  }
+  refresh();
+  return isWatched;
+}
+document.addEventListener("click", (event) => {
+  const star = event.target.closest(".star");
+  if (!star) return;
+  event.preventDefault();
+  const { watch: symbol } = star.dataset;
+  if (watch(symbol)) document.getElementById("undo")?.remove();
+  else offerUndo(`${symbol} is not watched any more.`, () => watch(symbol));
+});
+
+document.getElementById("hint-off")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  const hint = document.getElementById("hint");
+  keep("hints", "off");
+  hint.hidden = true;
+  offerUndo("Hints are hidden. The settings bring them back.", () => { keep("hints", ""); hint.hidden = false; });
+});
+
+// The address of what is shown: as it stands above, and what the page chose by itself, such as the horizon.
+const copy = document.getElementById("copy");
+if (copy && navigator.clipboard) { // browsers keep it from pages that are neither local nor encrypted
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    const label = copy.lastElementChild;
+    const before = label.textContent;
+    const address = new URL(location.href);
+    for (const [name, value] of new URLSearchParams(copy.dataset.state)) if (!address.searchParams.has(name)) address.searchParams.set(name, value);
+    address.hash = "";
+    copy.disabled = true;
+    try {
+      await navigator.clipboard.writeText(address.href);
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = "Not allowed by the browser";
+    }
+    setTimeout(() => { label.textContent = before; copy.disabled = false; }, COPIED_MS);
+  });
 }
 
 // The settings are a page of their own; here its form comes as a drawer, and leads back to this very address.

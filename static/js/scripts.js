@@ -114,6 +114,7 @@ function whole() {
   return address;
 }
 function take(page) {
+  if (body.dataset.market !== page.body.dataset.market) { location.reload(); return; } // other symbols, another record
   body.dataset.feed = page.body.dataset.feed;
   if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
   for (const fresh of page.querySelectorAll("[data-live][id]")) {

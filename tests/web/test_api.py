@@ -9,7 +9,17 @@ from data.model_store import ModelStore
 from models.training import TrainingSettings, train_horizon
 from tests.models.synthetic import synthetic_panel
 
-TABLES = ("symbols", "candles/BTCUSDT", "indicators/BTCUSDT", "predictions", "ledger", "skill", "models", "gaps")
+TABLES = (
+    "symbols",
+    "candles/BTCUSDT",
+    "indicators/BTCUSDT",
+    "predictions",
+    "ledger",
+    "skill",
+    "models",
+    "changes",
+    "gaps",
+)
 API = "/api/v1"
 UNEXPLAINED = {
     "base_probability": None,

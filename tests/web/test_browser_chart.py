@@ -125,7 +125,7 @@ def test_the_copied_address_holds_the_whole_view(open_chart, served):
 
     expect(page.locator("#copy")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"{served.url}/s/EDGEUSDT?horizon=4h&interval=5m&indicators=rsi"
+    assert copied == f"{served.url}/s/EDGEUSDT?indicators=rsi&horizon=4h&interval=5m"
 
 
 def test_a_new_candle_comes_into_the_chart_and_its_table_without_a_reload(open_chart, served):

@@ -137,14 +137,57 @@ def test_the_drawer_keeps_what_is_chosen_and_leads_back(open_page, size):
     assert page.complaints == []
 
 
-def test_the_hint_goes_and_stays_away(open_page):
+def test_the_hint_goes_and_stays_away_unless_that_is_undone(open_page):
     page = open_page("/?horizon=1h")
 
     page.click("#hint-off")
+    expect(page.locator("#hint")).to_be_hidden()
+    page.click("#undo button")
+    expect(page.locator("#hint")).to_be_visible()
+    page.click("#hint-off")
+    page.reload()
 
     expect(page.locator("#hint")).to_have_count(0)
-    page.reload()
-    expect(page.locator("#hint")).to_have_count(0)
+    expect(page.locator("#undo")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=str)
+def test_a_star_that_was_taken_away_comes_back_for_ten_seconds(open_page, size):
+    page = open_page("/s/DOGEUSDT?horizon=1h", size)
+    star = page.locator(".sy-head .star")
+    page.clock.install()
+    star.click()
+    expect(page.locator("#undo")).to_have_count(0)
+
+    star.click()
+    expect(page.locator("#undo")).to_contain_text("DOGEUSDT is not watched any more.")
+    page.click("#undo button")
+    expect(star).to_have_attribute("aria-label", "Watched: DOGEUSDT")
+    star.click()
+    page.mouse.move(0, 0)
+    page.clock.fast_forward(10_500)
+
+    expect(page.locator("#undo")).to_have_count(0)
+    expect(star).to_have_attribute("aria-label", "Watch: DOGEUSDT")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("/?show=signals", "/?show=signals&horizon=4h"),
+        ("/record?origin=live", "/record?origin=live&horizon=4h&state=scored"),
+        ("/models", "/models?horizon=4h"),
+    ],
+)
+def test_a_link_that_is_copied_tells_all_that_is_shown(open_page, served, path, link):
+    page = open_page(path, permissions=["clipboard-read", "clipboard-write"])
+
+    page.click("#copy")
+
+    expect(page.locator("#copy")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == served.url + link
+    assert page.complaints == []
 
 
 def test_a_screen_reader_hears_of_new_calls_now_and_then(open_page, send, served):

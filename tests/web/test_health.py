@@ -31,6 +31,26 @@ def test_not_ready_without_any_probability(house):
     not_ready(house, "no prediction yet: back-filling")
 
 
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (
+            {"fetching": {"done": 270, "total": 900, "eta_s": 42}, "note": "fetching the history, 270 of 900 pages"},
+            "no prediction yet: fetching the history, 270 of 900 pages, about 42 s left",
+        ),
+        (
+            {"training": {"step": "training 4h", "done": 2, "total": 6, "eta_s": 95}},
+            "no prediction yet: training 4h, 2 of 6 steps done, about 1 min left",
+        ),
+        ({"training": {}}, "no prediction yet: the training begins"),
+    ],
+)
+def test_not_ready_says_how_far_the_first_start_is(house, work, words):
+    house.beat(**work)
+
+    not_ready(house, words)
+
+
 def test_not_ready_when_the_engine_is_gone(lively):
     lively.now_s += 10
 

@@ -5,7 +5,7 @@ import pytest
 
 from data.ledger_writing import ROWS_A_VERSION
 from utils.datagrams import Postman
-from web.live import MAX_STREAMS, MAX_WAITING, Live, Stream, StreamsFullError
+from web.live import LIFETIME_SECONDS, MAX_STREAMS, MAX_WAITING, Live, Stream, StreamsFullError
 
 
 class Reader:
@@ -173,6 +173,19 @@ def test_there_are_so_many_places_and_a_left_one_is_free_again(lively):
     streams[0].close()
 
     assert next(live.open(None)) == b"retry: 2000\n\n"
+    live.close()
+
+
+def test_a_stream_ends_after_a_while_so_that_none_is_held_for_ever(lively):
+    now_s = [0.0]
+    live = Live(lively.stores, lambda: now_s[0])
+    frames = live.open(None)
+    assert next(frames) == b"retry: 2000\n\n"
+    assert b"event: status" in next(frames)
+
+    now_s[0] = LIFETIME_SECONDS + 1
+
+    assert list(frames) == []
     live.close()
 
 

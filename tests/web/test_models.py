@@ -292,3 +292,16 @@ def test_half_a_report_of_leak_tests_is_none(lively, content):
     (lively.folder / f"{lively.venue}.leaks.json").write_text(content)
 
     assert "Run the leak tests" in page(lively)
+
+
+def test_what_became_of_the_models_is_a_table_of_the_api_too(cast):
+    compared = Compared(n=240, spans=20, difference=0.042, low=0.01, high=0.07)
+    cast.record("rolled back", cast.before, "asked for", before=cast.champion, made_by=PERSON, compared=compared)
+
+    newest, older = cast.house.items("/api/v1/changes?horizon=1h")
+
+    assert (newest["kind"], newest["model"], newest["made_by"]) == ("rolled back", cast.before, PERSON)
+    assert (newest["n"], newest["difference"], newest["difference_high"]) == (240, 0.042, 0.07)
+    assert (older["kind"], older["changed_at"]) == ("promoted", "2025-11-20T12:00:00.000Z")
+    assert cast.house.items("/api/v1/changes?horizon=4h") == []
+    assert "/api/v1/changes.csv" in page(cast.house)

@@ -8,6 +8,7 @@ from web.page_answers import asked_horizon, asked_word, page_answer
 from web.preferences import preferences
 from web.site_stores import stores
 from web.views import pages
+from web.worth import reader_costs
 
 page = pages.add("board", "Board", order=1)(Blueprint("board", __name__))
 
@@ -21,5 +22,5 @@ def index() -> Response:
         request.args.get("filter", "").strip()[:20],
         asked_word("sort", SORTS, DEFAULT_SORT),
     )
-    board = make_board(stores(), asked, preferences().watched)
+    board = make_board(stores(), asked, preferences().watched, reader_costs())
     return page_answer("board.html", board=board, horizon=asked.horizon, horizon_names=stores().heartbeat().horizons)

@@ -1,4 +1,4 @@
-"""What a reader chooses: how pages look, whose clock they show, which symbols are watched."""
+"""What a reader chooses: how pages look, whose clock they show, what trading costs them, which symbols are watched."""
 
 from urllib.parse import urlsplit
 
@@ -6,9 +6,9 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from web.page_answers import default_horizon
-from web.preferences import LOOKS, is_zone, preferences, remember, watch_word, zone_names
+from web.preferences import LOOKS, MAX_FEE_BPS, fee_of, is_zone, preferences, remember, watch_word, zone_names
 from web.problems import refuse_argument
-from web.site_stores import stores
+from web.site_stores import settings, stores
 from web.views import pages
 
 page = pages.add("settings", within="settings")(Blueprint("settings", __name__))
@@ -26,6 +26,8 @@ def index() -> Response:
         zones=zone_names(),
         horizons=stores().heartbeat().horizons,
         first_horizon=default_horizon(),
+        fee_bps=settings().FEE_BPS,
+        max_fee_bps=MAX_FEE_BPS,
         symbols=[entry.symbol for entry in stores().symbols()],
         back=came_from._replace(scheme="", netloc="").geturl() if is_ours else "/",
     )
@@ -36,15 +38,16 @@ def index() -> Response:
 
 @page.post("/settings")
 def choose() -> AnyResponse:
-    """Keep the looks, the zone and the first horizon."""
+    """Keep the looks, the zone, the first horizon and the fee."""
     allowed = {name: list(words) for name, words in LOOKS.items()}
     allowed["horizon"] = ["", *stores().heartbeat().horizons]
-    chosen = {name: request.form.get(name, "") for name in (*allowed, "zone")}
+    chosen = {name: request.form.get(name, "") for name in (*allowed, "zone", "fee")}
     for name, words in allowed.items():
         if chosen[name] not in words:
             refuse_argument(name, chosen[name], words)
     if not is_zone(chosen["zone"]):
         refuse_argument("zone", chosen["zone"], "the name of a time zone, such as Europe/Berlin, or nothing for UTC")
+    chosen["fee"] = _asked_fee(chosen["fee"])
     answer = redirect(_way_back(), 303)
     for name, value in chosen.items():
         remember(answer, name, value)
@@ -59,6 +62,14 @@ def watch() -> AnyResponse:
     symbols = [name for name in request.form.getlist("symbol") if name in known]
     remember(answer, "watch", watch_word(symbols))
     return answer
+
+
+def _asked_fee(text: str) -> str:
+    """Return the fee as the cookie holds it; empty when it is the one of this instance."""
+    fee_bps = fee_of(text.strip().replace(",", "."))
+    if text.strip() and fee_bps is None:
+        refuse_argument("fee", text, f"bps of one side, 0 to {MAX_FEE_BPS:g}, or nothing for this board's own")
+    return "" if fee_bps in (None, settings().FEE_BPS) else f"{fee_bps:g}"
 
 
 def _way_back() -> str:

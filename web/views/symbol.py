@@ -6,10 +6,11 @@ from web.chart_lines import KEYS
 from web.chart_sheet import symbol_intervals
 from web.page_answers import asked_horizon, asked_word, asked_words, page_answer
 from web.problems import ProblemError
-from web.site_stores import settings, stores
+from web.site_stores import stores
 from web.symbol_sheet import make_sheet
 from web.tables import nearest
 from web.views import pages
+from web.worth import reader_costs
 
 page = pages.add("symbol", within="board")(Blueprint("symbol", __name__))
 
@@ -22,9 +23,8 @@ def index(symbol: str) -> Response:
         raise _unknown(symbol)
     base = stores().heartbeat().interval
     interval = asked_word("interval", symbol_intervals(base), base)
-    fees = (settings().FEE_BPS, settings().SLIPPAGE_BPS)
     shown = (interval, asked_words("indicators", KEYS))
-    sheet = make_sheet(stores(), entry, asked_horizon(), shown, fees)
+    sheet = make_sheet(stores(), entry, asked_horizon(), shown, reader_costs())
     return page_answer("symbol.html", sheet=sheet, horizon_names=stores().heartbeat().horizons)
 
 
