@@ -244,6 +244,7 @@ class House:
             "symbols": [{**states.get(facts["symbol"], _UNHEARD), **facts} for facts in self._facts],
             "training": self._serving.training(),
             "models": self._serving.described(),
+            "sealing": {"is_running": self._sealing.is_running, "failure": self._sealing.failure},
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,
         }
