@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
         from utils.logs import set_up_logging
 
         settings = config_or_exit()
-        set_up_logging(settings.LOG_LEVEL, is_json=False, secrets=settings.secrets)
+        set_up_logging(settings.LOG_LEVEL, is_json=False, secrets=settings.secrets, kept=settings.log_file("web"))
         return create_app(settings)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = config_or_exit()
     from utils.logs import set_up_logging
 
-    set_up_logging(config.LOG_LEVEL, options.json, config.secrets)
+    set_up_logging(config.LOG_LEVEL, options.json, config.secrets, config.log_file("supervisor"))
 
     def say(text: str) -> None:
         print(json.dumps({"message": text}) if options.json else text, flush=True)

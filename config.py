@@ -16,6 +16,7 @@ from market.errors import ConfigError
 from market.intervals import DAY_MS, INTERVAL_MS, duration_ms
 from market.intervals import interval_ms as length_of
 from market.predictions import round_trip_cost_bps
+from utils.logs import LOGS_FOLDER
 from utils.setting_values import (
     Reader,
     choice,
@@ -34,6 +35,7 @@ from utils.setting_values import (
 
 PREFIX = "CANDELA_"
 FILE_NAME = "config.toml"
+OPTIMIZED_FILE = "optimized.json"  # in INSTANCE_DIR: what the startup optimizer did
 CHECKOUT = Path(__file__).resolve().parent
 MAX_TOP = 1_000
 _SYMBOL = re.compile(r"[A-Z0-9]{2,20}")
@@ -106,6 +108,7 @@ class Config:
     DATABASE_URL: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: ledger
     REDIS_URL: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: cache
     DASK_ADDRESS: Annotated[str | None, unset(_EMBEDDED)] = field(default=None, repr=False)  # scale-out: workers
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # where what is no default was given
 
     @property
     def interval_ms(self) -> int:
@@ -141,7 +144,11 @@ class Config:
     @property
     def secrets(self) -> list[str]:
         """Return the values that no log and no answer may hold."""
-        return [value for name in sorted(_SECRETS) if (value := getattr(self, name)) is not None]
+        return [value for name in sorted(SECRET_NAMES) if (value := getattr(self, name)) is not None]
+
+    def log_file(self, process: str) -> Path:
+        """Return the file that keeps the newest log lines of a process."""
+        return self.INSTANCE_DIR / LOGS_FOLDER / f"{process}.log"
 
     @property
     def cost_bps(self) -> float:
@@ -149,8 +156,8 @@ class Config:
         return round_trip_cost_bps(self.FEE_BPS, self.SLIPPAGE_BPS)
 
 
-NAMES = tuple(entry.name for entry in fields(Config))
-_SECRETS = frozenset(entry.name for entry in fields(Config) if not entry.repr)
+NAMES = tuple(entry.name for entry in fields(Config) if entry.name.isupper())
+SECRET_NAMES = frozenset(entry.name for entry in fields(Config) if not entry.repr)
 _OPTIONAL = frozenset(entry.name for entry in fields(Config) if entry.default is None)
 
 
@@ -171,7 +178,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     path = Path(str(instance.get("INSTANCE_DIR", Config.INSTANCE_DIR))) / FILE_NAME
     given = _from_file(path, faults) | from_environ
     values = _values(given, faults)
-    config = Config(**values)  # type: ignore[arg-type]
+    origins = {name: "environment" if name in from_environ else FILE_NAME for name in values}
+    config = Config(**values, origins=origins)  # type: ignore[arg-type]
     faults += _conflicts(config, refused=given.keys() - values.keys())
     if faults:
         heading = "1 setting is wrong:" if len(faults) == 1 else f"{len(faults)} settings are wrong:"
@@ -279,7 +287,7 @@ def _as_text(value: object) -> str:
 
 def _shown(name: str, text: str) -> str:
     """Return the value as an error may show it: secrets and credentials masked, long ones cut."""
-    if name in _SECRETS:
+    if name in SECRET_NAMES:
         return "***"
     return repr(re.sub(r"//[^/@]*@", "//***@", text)[:80])
 

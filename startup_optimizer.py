@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config import CHECKOUT, Config, config_or_exit
+from config import CHECKOUT, OPTIMIZED_FILE, Config, config_or_exit
 from market.errors import MarketError
 from utils.file_operations import ensure_writable, write_atomically
 from utils.instance_lock import AlreadyHeldError, InstanceLock
 from utils.shell import Shell
+from utils.times import iso_utc
 
 if TYPE_CHECKING:
     from data.model_store import ModelStore
@@ -79,8 +79,13 @@ class Optimizer:
         self._kernels(compiling, started)
         self._models(source, market_ms)
         self._caches(source)
-        done = {**_fingerprint(self._config, source.venue), "definition": definition_hash()}
-        write_atomically(_stamp(self._config), json.dumps(done).encode())
+        done = {
+            "made_for": _fingerprint(self._config, source.venue),
+            "definition": definition_hash(),
+            "finished_at": iso_utc(time.time_ns() // 1_000_000),
+            "steps": [step.row for step in self.steps],
+        }
+        write_atomically(self._config.INSTANCE_DIR / OPTIMIZED_FILE, json.dumps(done).encode())
 
     def _assets(self) -> None:
         with self._shell.step("front-end assets"):
@@ -160,9 +165,10 @@ class Optimizer:
 def is_needed(config: Config) -> bool:
     """Return whether something a start waits for is missing, from files alone."""
     try:
-        stamp = json.loads(_stamp(config).read_text())
-        rules = stamp.pop("definition")
-        return bool(stamp != _fingerprint(config, stamp["venue"]) or not _served(config, stamp["venue"], rules))
+        stamp = json.loads((config.INSTANCE_DIR / OPTIMIZED_FILE).read_text())
+        made_for, rules = stamp["made_for"], stamp["definition"]
+        is_other = made_for != _fingerprint(config, made_for["venue"])
+        return is_other or not _served(config, made_for["venue"], rules)
     except (OSError, ValueError, KeyError, TypeError):
         return True
 
@@ -190,10 +196,6 @@ def _fingerprint(config: Config, venue: str) -> dict[str, Any]:
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.parent.name != "_compiled"))
     versions = {"python": sys.version.split()[0], "features": code.hexdigest()}
     return {"venue": venue, "replay": str(config.SIMULATOR_REPLAY), **versions, **settings}
-
-
-def _stamp(config: Config) -> Path:
-    return config.INSTANCE_DIR / "optimized.json"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from market.errors import ModelError
 
 KEPT_DAYS = 7  # the days that make the index
 DRIFT_LIMIT = 0.2  # usually read as: it has moved
+DRIFT_ROWS, DRIFT_DAYS = 1_000, 2  # less says nothing of a drift
 
 drift_days = Table(
     "drift_days",
@@ -46,6 +47,16 @@ class DriftReport:
     n: int  # rows
     days: int  # of the market, the first and the last in part
     features: tuple[Drift, ...]
+
+    @property
+    def is_enough(self) -> bool:
+        """Return whether so many rows say anything."""
+        return self.n >= DRIFT_ROWS and self.days >= DRIFT_DAYS
+
+    @property
+    def moved(self) -> list[str]:
+        """Return the features that have moved beyond the limit, the one that moved most first; none of too few rows."""
+        return [one.feature for one in self.features if one.has_moved and self.is_enough]
 
 
 class DriftStore:

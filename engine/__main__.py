@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Follow one exchange until told to stop; exit code 0 stopped, 2 refused to start, 130 Ctrl-C."""
     options = _parser().parse_args(arguments)
     config = config_or_exit()
-    set_up_logging(config.LOG_LEVEL, options.json, config.secrets)
+    set_up_logging(config.LOG_LEVEL, options.json, config.secrets, config.log_file("engine"))
     from utils.file_operations import ensure_writable
     from utils.instance_lock import AlreadyHeldError, InstanceLock
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from data.champion_store import Roles
 from data.drift import counts_of, edges_of
-from data.drift_store import DriftStore
+from data.drift_store import DriftReport, DriftStore
 from data.model_store import ModelStore
 from engine.forecaster import Rows
 from market.errors import ModelError, SourceUnavailable
@@ -47,6 +47,17 @@ class DriftWatch:
             self._keep_at_ms = market_ms + HOUR_MS
             self._keep()
 
+    def alarms(self, roles: Mapping[str, Roles]) -> list[str]:
+        """Return a sentence for each champion that sees another market than the one it was trained on."""
+        found = []
+        for horizon, one in roles.items():
+            report = self._report(one.champion.model) if one.champion else None
+            if report is not None and report.moved:
+                moved, of = len(report.moved), len(report.features)
+                has = "has" if moved == 1 else "have"
+                found.append(f"{moved} of {of} features of the model of {horizon} {has} moved from its training.")
+        return found
+
     def stop(self) -> None:
         """Write down what was counted since the last time."""
         self._keep()
@@ -67,6 +78,13 @@ class DriftWatch:
             except ModelError as error:
                 logger.warning("drift not counted model=%s reason=%s", model, error)
         return self._edges[model]
+
+    def _report(self, model: str) -> DriftReport | None:
+        try:
+            facts = self._models.facts(model)
+        except ModelError:
+            return None  # it serves from memory; what became of its files is told elsewhere
+        return self._store.report(model, facts["features"], facts.get("spread"))
 
     def _keep(self) -> None:
         if not self._counts:

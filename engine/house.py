@@ -249,6 +249,7 @@ class House:
             "training": self._serving.training(),
             "fetching": self._fetching,
             "models": self._serving.described(),
+            "sealing": {"is_running": self._sealing.is_running, "failure": self._sealing.failure},
             "note": self._note or self._serving.note,
             "fault": self._patience.fault,
         }

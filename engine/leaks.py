@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run all tests; exit code 0 all at chance, 1 a leak or no way to tell, 2 wrong settings, 130 interrupted."""
     options = _parser().parse_args(arguments)
     config = config_or_exit()
-    set_up_logging("WARNING", options.json)
+    set_up_logging("WARNING", options.json, config.secrets, config.log_file("leaks"))
     lower_priority()
     shell = Shell(options.json)
     try:

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--before-ms", required=True, type=int, help="no month that ends later is sealed")
     options = parser.parse_args(arguments)
     config = config_or_exit()
-    set_up_logging(config.LOG_LEVEL, is_json=False, secrets=config.secrets)
+    set_up_logging(config.LOG_LEVEL, is_json=False, secrets=config.secrets, kept=config.log_file("sealer"))
     lower_priority()
     try:
         _seal(config, options.venue, options.before_ms)

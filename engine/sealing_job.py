@@ -18,6 +18,7 @@ class SealingJob:
         self._environment = environment
         self._child: subprocess.Popen[bytes] | None = None
         self._due_ms = 0
+        self.failure: str | None = None  # of the last one that left
 
     @property
     def is_running(self) -> bool:
@@ -26,8 +27,9 @@ class SealingJob:
 
     def tend(self, market_ms: int, command: Sequence[str]) -> None:
         """Start the sealer by `command` when it is due; call it often."""
-        if self._child is not None and self._child.poll() is not None:
+        if self._child is not None and (code := self._child.poll()) is not None:
             self._child = None
+            self.failure = f"the sealer ended with code {code}" if code else None
         if self._child is not None or market_ms < self._due_ms:
             return
         self._due_ms = market_ms + HOUR_MS
@@ -35,6 +37,7 @@ class SealingJob:
             self._child = start(command, self._environment, None)
         except OSError as error:
             logger.warning("sealing not started reason=%s", error.strerror)
+            self.failure = f"the sealer did not start: {error.strerror}"
 
     def stop(self) -> None:
         """End the sealing; a kill at any moment loses nothing."""

@@ -21,6 +21,7 @@ from engine.forecaster import Rows, ServedHorizon
 from engine.history import training_span
 from engine.shadow import Shadow
 from engine.source import Source, first_trainer_command, leaks_command, trainer_command, work_environment
+from engine.tools import empty_cache
 from engine.training_job import Progress, TrainingJob
 from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
@@ -64,6 +65,7 @@ class Serving:
         self._refresh_at_s = 0.0
         self.note: str | None = None
         self._alarms: list[str] = []
+        self._drifts: list[str] = []
 
     def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
         """Ask the models in the shadow about what was just published, and count what all of them saw."""
@@ -90,6 +92,7 @@ class Serving:
             served[name] = ServedHorizon(champion, float(facts["coverage"]), int(facts["cut_ms"]) + MODEL_LIFE_MS)
         self.served = served
         self._alarms = self._find_alarms(market_ms)
+        self._drifts = self._drift.alarms(self._champions.roles)
 
     def tend(self, market_ms: int) -> None:
         """Do what was asked for, start a training when one is due, and take over what a finished one left."""
@@ -119,6 +122,8 @@ class Serving:
         leaks = self._leaks.progress()
         return {
             "alarms": self._alarms,
+            "drifts": self._drifts,
+            "training_failure": self._job.failure,
             "loads": {name: asdict(load) for name, load in dict(self._store.loads).items()},
             "leaks": leaks,
             "leaks_failure": self._leaks.failure,
@@ -147,6 +152,8 @@ class Serving:
             if reason is not None:
                 self._champions.refuse(model, reason, market_ms)
             self.refresh(market_ms)
+        elif order == "empty":
+            empty_cache(letter.get("cache", ""))
         else:
             logger.warning("order not understood order=%r", str(order)[:40])
 

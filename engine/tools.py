@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 MEMORY_SECONDS = 10.0
 SUMMARY_SECONDS = 300.0
+_EMPTIES = {"data": data_cache.clear, "models": model_cache.clear_cache}
 
 
 def prepare_tools(config: Config) -> None:
@@ -58,7 +59,16 @@ def relieve_memory() -> bool:
     """Empty the caches when the machine's memory is fuller than allowed; return whether that was so."""
     if not performance_monitor.is_memory_high():
         return False
-    data_cache.clear()
-    model_cache.clear_cache()
+    for empty in _EMPTIES.values():
+        empty()
     logger.warning("caches emptied reason=memory")
     return True
+
+
+def empty_cache(name: str) -> None:
+    """Empty the cache of this name, as a person asked for; what is needed is loaded or computed again."""
+    if name not in _EMPTIES:
+        logger.warning("no such cache name=%r", name[:40])
+        return
+    emptied = _EMPTIES[name]()
+    logger.info("cache emptied name=%s entries=%d bytes=%d", name, emptied.entries, emptied.size_bytes)

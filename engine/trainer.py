@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
     horizons = options.horizons.split(",") if options.horizons else []
     if unknown := set(horizons) - set(config.horizons):
         parser.error(f"--horizons names {', '.join(sorted(unknown))}; HORIZONS has {', '.join(config.horizons)}")
-    set_up_logging(config.LOG_LEVEL, is_json=False, secrets=config.secrets)
+    set_up_logging(config.LOG_LEVEL, is_json=False, secrets=config.secrets, kept=config.log_file("trainer"))
     if options.beside_loop:
         lower_priority()
     threads = spare_threads() if options.beside_loop else int(cpu_count())

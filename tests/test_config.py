@@ -208,3 +208,11 @@ def test_every_setting_has_a_reader(name):
     readers = [path for path in (*CHECKOUT.glob("*.py"), *rooms) if path.name != "config.py"]
 
     assert any(reading.search(path.read_text("utf-8")) for path in readers)
+
+
+def test_of_what_is_no_default_it_is_known_where_it_was_given(tmp_path):
+    (tmp_path / "config.toml").write_text("PORT = 8100\nFEE_BPS = 5\n", "utf-8")
+
+    config = load(tmp_path, PORT="8200")
+
+    assert config.origins == {"INSTANCE_DIR": "environment", "PORT": "environment", "FEE_BPS": "config.toml"}

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import cachetools
 
+from utils.sizes import Emptied, bytes_of
+
 T = TypeVar("T")
 
 
@@ -47,12 +49,14 @@ class DataCache:
         """Start empty; `clock` tells seconds that never run back."""
         self._lock = threading.Lock()
         self._clock = clock
+        self._emptied: Emptied | None = None
         self.configure(ttl_seconds, max_size, is_enabled)
 
     def configure(self, ttl_seconds: float, max_size: int, is_enabled: bool) -> None:
         """Start anew with these limits: entries and statistics are gone."""
         with self._lock:
             self._shelf = _Shelf(max_size, ttl_seconds, timer=self._clock)
+            self._bytes: dict[Hashable, int] = {}  # of each entry, and of some that have left since
             self._is_enabled = is_enabled
             self._running: dict[Hashable, Future[Any]] = {}
             self._hits = self._misses = 0
@@ -83,22 +87,31 @@ class DataCache:
 
     def set(self, key: Hashable, value: object) -> None:
         """Keep `value` under `key`; without effect while the cache is off."""
+        size_bytes = bytes_of(value)
         with self._lock:
             if self._is_enabled:
-                self._shelf[key] = value
+                self._put(key, value, size_bytes)
 
-    def clear(self) -> None:
-        """Forget every entry; what is being computed now reaches its askers but is not kept."""
+    def clear(self) -> Emptied:
+        """Forget every entry and tell what went; what is being computed now reaches its askers but is not kept."""
         with self._lock:
+            self._emptied = emptied = Emptied(len(self._shelf), self._held_bytes())
             self._shelf.clear()
+            self._bytes.clear()
             self._running = {}
+        return emptied
 
-    def get_stats(self) -> dict[str, float | int | bool]:
-        """Return hits, misses, hit rate (0 to 1; 0 before the first question), entries, evictions and expirations."""
+    def get_stats(self) -> dict[str, Any]:
+        """Return counts since the start and what is held.
+
+        `hit_rate` is a share of 1, 0 before the first question; `emptied` tells what went with the last `clear`.
+        """
         with self._lock:
             self._shelf.expire()
             asked = self._hits + self._misses
             return {
+                "size_bytes": self._held_bytes(),
+                "emptied": self._emptied,
                 "hits": self._hits,
                 "misses": self._misses,
                 "hit_rate": self._hits / asked if asked else 0.0,
@@ -119,6 +132,17 @@ class DataCache:
         self._hits += 1
         return True, value
 
+    def _put(self, key: Hashable, value: object, size_bytes: int) -> None:
+        self._shelf[key] = value
+        self._bytes[key] = size_bytes
+        if len(self._bytes) > 2 * self._shelf.maxsize:
+            self._held_bytes()
+
+    def _held_bytes(self) -> int:
+        """Return the bytes of what is held, and forget those of what has left."""
+        self._bytes = {key: self._bytes[key] for key in self._shelf}
+        return sum(self._bytes.values())
+
     def _compute(self, key: Hashable, compute: Callable[[], T], mine: Future[Any]) -> T:
         try:
             value = compute()
@@ -126,9 +150,10 @@ class DataCache:
             self._finish(key, mine)
             mine.set_exception(error)
             raise
+        size_bytes = bytes_of(value)
         with self._lock:
             if self._running.get(key) is mine:
-                self._shelf[key] = value
+                self._put(key, value, size_bytes)
         self._finish(key, mine)
         mine.set_result(value)
         return value

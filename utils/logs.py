@@ -1,11 +1,16 @@
 """One log line an event: words for a person, or JSON for a program; secrets masked, control characters escaped."""
 
+import io
 import json
 import logging
 import re
 import time
 from collections.abc import Sequence
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
+LOGS_FOLDER = "logs"  # in INSTANCE_DIR: one file a process, and the one before it
+KEPT_BYTES = 1_000_000  # of each file
 MASK = "***"
 _MIN_SECRET_LETTERS = 4  # a shorter one would blank out half of what is said
 # All that could end a line, or move a terminal's cursor; a trace keeps its lines.
@@ -67,9 +72,26 @@ class JsonFormatter(_Masking):
         return json.dumps(line)
 
 
-def set_up_logging(level: str, is_json: bool, secrets: Sequence[str] = ()) -> None:
-    """Log to the standard error stream from `level` on, never one of `secrets`."""
+class KeptLog(RotatingFileHandler):
+    """The newest lines of one process in a file, as JSON; where the disk does not take them, they are not kept."""
+
+    def __init__(self, path: Path, secrets: Sequence[str] = ()) -> None:
+        """Write to `path`, which is made with the first line; mask `secrets`."""
+        super().__init__(path, maxBytes=KEPT_BYTES, backupCount=1, encoding="utf-8", delay=True)
+        self.setFormatter(JsonFormatter(secrets))
+
+    def _open(self) -> io.TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging gives it
+        """Go on: the same line goes to the standard error stream."""
+
+
+def set_up_logging(level: str, is_json: bool, secrets: Sequence[str] = (), kept: Path | None = None) -> None:
+    """Log to the standard error stream, and into the file `kept`, from `level` on; never one of `secrets`."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter(secrets) if is_json else WordsFormatter(secrets))
-    logging.basicConfig(level=level, handlers=[handler])
+    handlers: list[logging.Handler] = [handler] if kept is None else [handler, KeptLog(kept, secrets)]
+    logging.basicConfig(level=level, handlers=handlers)
     logging.getLogger("numba").setLevel(logging.WARNING)

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar, cast
 
+from utils.sizes import Emptied, bytes_of
+
 T = TypeVar("T")
 
 
@@ -25,6 +27,8 @@ class ModelCache:
         self._loading: dict[str, Future[Any]] = {}
         self._hits = self._misses = self._loads = self._evictions = self._timeouts = 0
         self._load_seconds = 0.0
+        self._emptied: Emptied | None = None
+        self._bytes: dict[str, int] = {}
         self.configure(max_size, load_timeout_seconds, is_enabled)
 
     def configure(self, max_size: int, load_timeout_seconds: float, is_enabled: bool) -> None:
@@ -32,6 +36,7 @@ class ModelCache:
         with self._lock:
             self._max_size, self._load_timeout_seconds, self._is_enabled = max_size, load_timeout_seconds, is_enabled
             self._models.clear()
+            self._bytes.clear()
             self._loading = {}
 
     def get(self, key: str, loader: Callable[[], T]) -> T:
@@ -51,14 +56,20 @@ class ModelCache:
                 flight = self._take_off(key, loader)
         return cast("T", self._wait(key, flight))
 
-    def clear_cache(self) -> None:
-        """Forget every model; statistics stay, and a model that is being loaded now reaches its askers only."""
+    def clear_cache(self) -> Emptied:
+        """Forget every model and tell what went; a model that is being loaded now reaches its askers only."""
         with self._lock:
+            self._emptied = emptied = Emptied(len(self._models), sum(self._bytes.values()))
             self._models.clear()
+            self._bytes.clear()
             self._loading = {}
+        return emptied
 
-    def get_stats(self) -> dict[str, float | int | bool]:
-        """Return the counters since the start, and how many models are held; `load_seconds` sums all loads."""
+    def get_stats(self) -> dict[str, Any]:
+        """Return the counters since the start, and what is held.
+
+        `load_seconds` sums all loads; `emptied` tells what went with the last `clear_cache`.
+        """
         with self._lock:
             asked = self._hits + self._misses
             return {
@@ -69,6 +80,8 @@ class ModelCache:
                 "timeouts": self._timeouts,
                 "evictions": self._evictions,
                 "size": len(self._models),
+                "size_bytes": sum(self._bytes.values()),
+                "emptied": self._emptied,
                 "max_size": self._max_size,
                 "load_seconds": round(self._load_seconds, 6),
                 "is_enabled": self._is_enabled,
@@ -90,18 +103,20 @@ class ModelCache:
             self._land(key, flight)
             flight.set_exception(error)
             return
+        seconds, size_bytes = time.perf_counter() - started, bytes_of(model)
         with self._lock:
             self._loads += 1
-            self._load_seconds += time.perf_counter() - started
+            self._load_seconds += seconds
             if self._loading.get(key) is flight:
-                self._keep(key, model)
+                self._keep(key, model, size_bytes)
         self._land(key, flight)
         flight.set_result(model)
 
-    def _keep(self, key: str, model: Any) -> None:
-        self._models[key] = model
+    def _keep(self, key: str, model: Any, size_bytes: int) -> None:
+        self._models[key], self._bytes[key] = model, size_bytes
         while len(self._models) > self._max_size:
-            self._models.popitem(last=False)
+            oldest, _ = self._models.popitem(last=False)
+            del self._bytes[oldest]
             self._evictions += 1
 
     def _land(self, key: str, flight: Future[Any]) -> None:

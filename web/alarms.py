@@ -15,7 +15,7 @@ class Alarm:
 
 
 def open_alarms(beat: Heartbeat, mono_s: float) -> list[Alarm]:
-    """Return what cannot be written, then what is wrong with the models, as the engine last said."""
+    """Return what cannot be written, then which models and jobs need a look, as the engine last said."""
     alarms = []
     if beat.fault is not None:
         alarms.append(
@@ -24,4 +24,6 @@ def open_alarms(beat: Heartbeat, mono_s: float) -> list[Alarm]:
     alarms += [Alarm(text, "/models") for text in beat.models.alarms]
     if beat.models.leaks_failure:
         alarms.append(Alarm(f"The leak tests failed: {beat.models.leaks_failure.rstrip('.')}.", "/models"))
-    return alarms
+    if beat.sealing.failure:
+        alarms.append(Alarm(f"Old months were not sealed: {beat.sealing.failure}.", "/system"))
+    return alarms + [Alarm(text, "/models") for text in beat.models.drifts]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from utils.sizes import Emptied
+
 logger = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 2.5  # the engine writes twice a second
@@ -70,9 +72,18 @@ class Models(msgspec.Struct, frozen=True):
     """What the engine says of its models beyond what lies in the database."""
 
     alarms: tuple[str, ...] = ()
+    drifts: tuple[str, ...] = ()  # champions that see another market than that of their training
     loads: dict[str, Load] = {}
+    training_failure: str | None = None  # of the last one
     leaks: Training | None = None  # the leak tests that run
     leaks_failure: str | None = None
+
+
+class Sealing(msgspec.Struct, frozen=True):
+    """The job that seals old months."""
+
+    is_running: bool = False
+    failure: str | None = None
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -86,13 +97,16 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Cache(msgspec.Struct, frozen=True):
-    """One of the engine's caches, since its start."""
+    """A cache: counts since the start of its process, what it holds, and when it was emptied last."""
 
     hits: int
     misses: int
     size: int
-    max_size: int
+    max_size: int | None  # entries; None where bytes are limited
     evictions: int
+    size_bytes: int = 0
+    max_bytes: int | None = None
+    emptied: Emptied | None = None
 
 
 class Performance(msgspec.Struct, frozen=True):
@@ -131,6 +145,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     training: Training | None = None
     fetching: Training | None = None  # the history, before anything else
     models: Models = Models()
+    sealing: Sealing = Sealing()
     performance: Performance = Performance()
     note: str | None = None
     fault: Fault | None = None

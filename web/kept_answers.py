@@ -9,6 +9,7 @@ from flask import g, request
 from werkzeug.http import parse_etags, remove_entity_headers
 
 from market.errors import SourceUnavailable
+from utils.sizes import Emptied
 from web.freshness import Freshness, Watch
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class KeptStats:
     evictions: int
     answers: int
     size_bytes: int
+    emptied: Emptied | None
 
 
 class KeptAnswers:
@@ -79,7 +81,7 @@ class KeptAnswers:
     How long: lists of the ledger until its version grows, `VERSION_SECONDS` at most; pages, and whatever else shows
     ages and prices, until the next heartbeat or commit, `MOMENT_SECONDS` at most.
     How many: `MAX_BYTES` in all, `MAX_ANSWER_BYTES` each; the one made longest ago goes first.
-    Who clears it: a newer answer takes an older one's place, nobody else needs to.
+    Who clears it: a newer answer takes an older one's place; `clear()` (the system page).
     No lock is held while an answer is made; who asks for one that is being made anew waits for that one.
     """
 
@@ -98,6 +100,7 @@ class KeptAnswers:
         self._being_made: dict[tuple[str, ...], threading.Event] = {}
         self._size_bytes = 0
         self._hits = self._misses = self._evictions = 0
+        self._emptied: Emptied | None = None
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
@@ -119,7 +122,16 @@ class KeptAnswers:
 
     def stats(self) -> KeptStats:
         """Return counts since the start, answers and bytes now."""
-        return KeptStats(self._hits, self._misses, self._evictions, len(self._answers), self._size_bytes)
+        answers, size_bytes = len(self._answers), self._size_bytes
+        return KeptStats(self._hits, self._misses, self._evictions, answers, size_bytes, self._emptied)
+
+    def clear(self) -> Emptied:
+        """Forget every answer and tell what went; what is being made now is kept."""
+        with self._lock:
+            self._emptied = emptied = Emptied(len(self._answers), self._size_bytes)
+            self._answers.clear()
+            self._size_bytes = 0
+        return emptied
 
     def _look(self) -> Freshness | None:
         try:

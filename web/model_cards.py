@@ -13,7 +13,6 @@ from data.shadow_store import ShadowStore
 from utils.times import iso_utc, parse_utc
 from web.stores import Stores
 
-DRIFT_ROWS, DRIFT_DAYS = 1_000, 2  # less says nothing of a drift
 ROLES = ("champion", "challenger", "predecessor", "retired")
 _SHOWN_SCORES = (
     "n",
@@ -83,7 +82,5 @@ def _drift(report: DriftReport | None) -> Card:
     """Return the stability index of every feature, the largest first, and which of them are beyond the limit."""
     if report is None:
         return {"n": 0, "is_enough": False, "features": {}, "moved": []}
-    is_enough = report.n >= DRIFT_ROWS and report.days >= DRIFT_DAYS
-    moved = [one.feature for one in report.features if one.has_moved and is_enough]
     indexes = {one.feature: one.index for one in report.features}
-    return {"n": report.n, "is_enough": is_enough, "features": indexes, "moved": moved}
+    return {"n": report.n, "is_enough": report.is_enough, "features": indexes, "moved": report.moved}

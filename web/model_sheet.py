@@ -110,7 +110,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         changes=changes,
         undo=_undo(changes, horizon, here),
         refused=[card for card in cards if card["state"] != "ok"],
-        waiting=stores.mailbox.waiting(),
+        waiting=[letter for letter in stores.mailbox.waiting() if letter.get("order") != "empty"],
         weeks=stores.recent_skill(by="week", horizon=horizon, origin="live")[-WEEKS:] if horizon else [],
         min_resampled=MIN_RESAMPLED,
         leaks=leaks,

@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask_compress import Compress
 
 from config import Config
-from web import assets, csrf, formats, hosts, limits, login, problems, security
+from web import assets, csrf, formats, hosts, latency, limits, login, problems, security
 from web.answers import StrictJson
 from web.api import PREFIX, nouns
 from web.described import describe_api
@@ -16,6 +16,8 @@ from web.freshness import Watch
 from web.health import health
 from web.kept_answers import KeptAnswers
 from web.live import Live
+from web.metrics import metrics
+from web.own_use import OwnUse
 from web.problems import error_id
 from web.shell import shell
 from web.stores import Stores
@@ -49,6 +51,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
         COMPRESS_MIMETYPES=["text/html", "text/csv", "application/json", "application/problem+json"],
         COMPRESS_STREAMS=False,
     )
+    latency.register(site)
     security.register(site)
     hosts.register(site, config)
     limits.register(site)
@@ -62,8 +65,9 @@ def create_site(stores: Stores, config: Config) -> Flask:
         site.register_blueprint(pages[name].blueprint)
     site.register_blueprint(assets.assets)
     site.register_blueprint(health)
+    site.register_blueprint(metrics)
     site.context_processor(shell)
     kept_answers = KeptAnswers(site.wsgi_app, Watch(stores), lambda environ: login.may_have(site, environ))
-    site.extensions["kept_answers"] = kept_answers
-    site.wsgi_app = kept_answers  # type: ignore[method-assign]
+    site.extensions.update(kept_answers=kept_answers, latencies=latency.Latencies(), own_use=OwnUse())
+    site.wsgi_app = latency.timed(kept_answers, site.extensions["latencies"])  # type: ignore[assignment]
     return site

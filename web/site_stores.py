@@ -6,8 +6,10 @@ from flask import current_app
 
 from config import Config
 from web.described import DescribedApi
-from web.kept_answers import KeptStats
+from web.kept_answers import KeptAnswers
+from web.latency import Latencies
 from web.live import Live
+from web.own_use import OwnUse, Used
 from web.stores import Stores
 
 
@@ -31,6 +33,16 @@ def live() -> Live:
     return cast("Live", current_app.extensions["live"])
 
 
-def kept_answers() -> KeptStats:
-    """Return how the cache of whole answers does."""
-    return cast("KeptStats", current_app.extensions["kept_answers"].stats())
+def kept_answers() -> KeptAnswers:
+    """Return the cache of whole answers."""
+    return cast("KeptAnswers", current_app.extensions["kept_answers"])
+
+
+def latencies() -> Latencies:
+    """Return how long this process's answers took."""
+    return cast("Latencies", current_app.extensions["latencies"])
+
+
+def used() -> Used:
+    """Return what this process uses now."""
+    return cast("OwnUse", current_app.extensions["own_use"]).look()

@@ -51,8 +51,8 @@ class Stores:
         self._monotonic = monotonic
         self._heartbeat = HeartbeatFile(self.run_dir / HEARTBEAT_NAME, Heartbeat())
         self._venues: dict[tuple[str, ...], Venue] = {}
-        self._skills = DataCache(SKILL_AGE_SECONDS, _MAX_SKILLS)
-        self._records = DataCache(RECORD_AGE_SECONDS, _MAX_SKILLS)
+        ages_s = {"scores": SKILL_AGE_SECONDS, "record": RECORD_AGE_SECONDS}
+        self.caches = {name: DataCache(age_s, _MAX_SKILLS) for name, age_s in ages_s.items()}
         self._closes: dict[str, tuple[int | None, list[float]]] = {}
         self._closes_key: tuple[Any, ...] = ()
         self._lock = Lock()
@@ -183,23 +183,25 @@ class Stores:
         if is_foreign(wanted):
             wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
-        return self._skills.get_or_compute(key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), []))
+        return self.caches["scores"].get_or_compute(
+            key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), [])
+        )
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        return self._skills.get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+        return self.caches["scores"].get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
 
     def week_skill(self, horizon: str) -> list[dict[str, Any]]:
         """Return the scores of a horizon, all symbols together, over the last seven days; as old as recent ones."""
         since_ms = self.market_ms() - WEEK_MS
-        return self._skills.get_or_compute(
+        return self.caches["scores"].get_or_compute(
             self._market_key("week", {"horizon": horizon}),
             lambda: self._read(lambda venue: venue.skills.recent(horizon, since_ms), []),
         )
 
     def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
-        return self._records.get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
+        return self.caches["record"].get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
 
     # candles
 

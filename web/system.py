@@ -1,32 +1,26 @@
-"""Everything the system page shows: what is well and what is not, the feed, its gaps, the engine and its timings."""
+"""Everything the system page shows: health, feed, gaps, engine, jobs, caches, timings, start and settings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from config import Config
 from utils.times import parse_utc
 from web.formats import number
-from web.heartbeat import Cache, Heartbeat, SymbolState, Timing
-from web.kept_answers import MAX_BYTES, KeptStats
-from web.situation import Situation, is_behind, situation
+from web.heartbeat import Heartbeat, SymbolState, Timing
+from web.kept_answers import KeptAnswers
+from web.latency import Latencies, Latency
+from web.own_use import Used
+from web.situation import Situation, situation
 from web.stores import Stores
+from web.system_health import Check, checks_of, verdict_of
+from web.system_rows import CacheRow, Job, Row, cache_rows, jobs, preparation, setting_rows
 
 GAPS = 12
 LISTED_SYMBOLS = 20  # not live; the others show in the ages of all
-MEMORY_BUDGET_MB = 300  # what an engine of 500 symbols may use
+LISTED_ENDPOINTS = 15  # the ones asked most; the API tells of all
+ENGINE_BUDGET_MB, WEB_BUDGET_MB = 300, 80  # what an engine of 500 symbols may use, and a web server
 _LAT_LEFT, _LAT_WIDTH = 6, 148
 _GIGABYTE = 1e9
-_NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: `kind` is hit, warn or fault; the age stands between the two texts."""
-
-    kind: str
-    text: str
-    age_s: float | None = None
-    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +70,14 @@ class TimingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How long one address, or all kept answers together, took of late."""
+
+    name: str
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
 class SystemSheet:
     """The system page."""
 
@@ -95,31 +97,48 @@ class SystemSheet:
     refused: list[tuple[str, int]]
     timings: list[TimingRow]
     timings_limit_ms: float
-    caches: list[tuple[str, Cache]]
+    caches: list[CacheRow]
+    asked_caches: list[str]  # of the engine, which it has not emptied yet
+    endpoints: list[Endpoint]
+    most_endpoints: int
     doing: str
-    share: float | None  # of the training that goes on
+    jobs: list[Job]
+    prepared_at_ms: int | None
+    preparation: list[Row]
+    settings: list[Row]
 
 
-def make_system(stores: Stores, kept: KeptStats) -> SystemSheet:
-    """Return the sheet as the house is now; `kept` are the answers this process keeps."""
+@dataclass(frozen=True, slots=True)
+class WebServer:
+    """What this process knows of itself: `addresses` has the path of every endpoint."""
+
+    answers: KeptAnswers
+    latencies: Latencies
+    used: Used
+    addresses: dict[str, str]
+    config: Config
+
+
+def make_system(stores: Stores, web: WebServer) -> SystemSheet:
+    """Return the sheet as the house is now."""
     beat, mono_s = stores.heartbeat(), stores.mono_s()
     now, is_alive = situation(beat, mono_s), beat.is_alive(mono_s)
     symbols = [_symbol(entry, beat, now) for entry in beat.symbols]
     troubled = [row for row in symbols if row.state != "live"]
-    checks = _checks(beat, now, is_alive, len(troubled))
+    checks = checks_of(beat, now, is_alive, len(troubled))
     timings, limit_ms = _timings(beat)
     gaps, _ = stores.gaps(limit=GAPS)
-    training = beat.training
+    prepared_at_ms, steps = preparation(stores.instance_dir)
     return SystemSheet(
         beat=beat,
         is_alive=is_alive,
-        verdict=_verdict(beat, now, is_alive, checks),
+        verdict=verdict_of(beat, now, is_alive, checks),
         heartbeat_age_s=beat.age_s(mono_s),
         message_age_s=_age_s(mono_s, beat.feed.last_message_mono_s),
         uptime_s=_age_s(mono_s, beat.started_mono_s) if is_alive else None,
         version=stores.version(),
         checks=checks,
-        uses=_uses(beat, *stores.disk_bytes()),
+        uses=_uses(beat, web, *stores.disk_bytes()),
         gaps=[_gap(row, beat.speed) for row in gaps],
         symbols=symbols,
         troubled=troubled,
@@ -127,9 +146,15 @@ def make_system(stores: Stores, kept: KeptStats) -> SystemSheet:
         refused=list(beat.feed.rejected_by_reason.items()),
         timings=timings,
         timings_limit_ms=limit_ms,
-        caches=[*beat.performance.caches.items(), _kept(kept)],
+        caches=cache_rows(stores, web.answers),
+        asked_caches=[one.get("cache", "") for one in stores.mailbox.waiting() if one.get("order") == "empty"],
+        endpoints=[Endpoint(web.addresses.get(one.endpoint, one.endpoint), one) for one in web.latencies.recent()],
+        most_endpoints=LISTED_ENDPOINTS,
         doing=_doing(beat, is_alive),
-        share=min(training.done / training.total, 1.0) if training and training.done and training.total else None,
+        jobs=jobs(beat, is_alive),
+        prepared_at_ms=prepared_at_ms,
+        preparation=steps,
+        settings=setting_rows(web.config),
     )
 
 
@@ -140,65 +165,17 @@ def _symbol(entry: SymbolState, beat: Heartbeat, now: Situation) -> SymbolRow:
     return SymbolRow(entry, state, reason, _age_s(now.mono_s, entry.last_message_mono_s))
 
 
-def _checks(beat: Heartbeat, now: Situation, is_alive: bool, troubled: int) -> list[Check]:
-    found = [_engine_check(beat, now, is_alive)]
-    if beat.pid is None:
-        return found
-    found.append(_feed_check(beat, now))
-    if beat.symbols and troubled:
-        found.append(Check("warn", f"{number(troubled)} of {number(len(beat.symbols))} symbols not live"))
-    elif beat.symbols:
-        found.append(Check("hit", f"All {number(len(beat.symbols))} symbols live"))
-    feed = beat.feed
-    unrepaired = feed.gaps_found - feed.gaps_repaired
-    if unrepaired > 0:
-        found.append(Check("warn", f"{number(unrepaired)} of {number(feed.gaps_found)} gaps not repaired"))
-    elif feed.gaps_found:
-        found.append(Check("hit", f"{number(feed.gaps_found)} gaps since the start, all repaired"))
-    else:
-        found.append(Check("hit", "No gap since the start"))
-    if beat.note:
-        found.append(Check("warn", f"{beat.note[0].upper()}{beat.note[1:]}"))
-    return found
-
-
-def _engine_check(beat: Heartbeat, now: Situation, is_alive: bool) -> Check:
-    age_s = beat.age_s(now.mono_s)
-    if age_s is None:
-        return Check("warn", "Engine starting, no sign of life yet")
-    if not is_alive:
-        return Check("fault", "Engine offline, last sign of life", age_s, "ago")
-    return Check("hit", f"Engine alive, pid {beat.pid}, heartbeat", age_s, "ago")
-
-
-def _feed_check(beat: Heartbeat, now: Situation) -> Check:
-    age_s = _age_s(now.mono_s, beat.feed.last_message_mono_s)
-    if now.is_live and is_behind(beat, now.mono_s):
-        return Check("warn", f"Feed live, but behind by {beat.feed.lag_s:.1f} s")
-    kind = "hit" if now.is_live else "warn"
-    if age_s is None:
-        return Check(kind, f"Feed {now.feed_state}, no message yet")
-    return Check(kind, f"Feed {now.feed_state}, last message", age_s, "ago")
-
-
-def _verdict(beat: Heartbeat, now: Situation, is_alive: bool, checks: Sequence[Check]) -> str:
-    if not is_alive:
-        return "No engine yet." if beat.pid is None else "The engine does not run."
-    if not now.is_live:
-        return "No live feed."
-    remarks = sum(check.kind != "hit" for check in checks)
-    if not remarks:
-        return "Healthy."
-    numeral = _NUMERALS[remarks] if remarks < len(_NUMERALS) else str(remarks)
-    return f"Healthy, with {numeral} remark{'s' if remarks > 1 else ''}."
-
-
-def _uses(beat: Heartbeat, database_bytes: int, free_bytes: int) -> list[Use]:
-    feed, share = beat.feed, beat.performance.processor_share
+def _uses(beat: Heartbeat, web: WebServer, database_bytes: int, free_bytes: int) -> list[Use]:
+    feed, share, own = beat.feed, beat.performance.processor_share, web.used
     found = []
     if beat.rss_mb is not None:
-        found.append(_use("Engine memory", beat.rss_mb, MEMORY_BUDGET_MB, "MB"))
+        found.append(_use("Engine memory", beat.rss_mb, ENGINE_BUDGET_MB, "MB"))
         found.append(_use("Engine time on one processor", 1_000 * share, 1_000, "ms a second"))
+    found.append(_use("Web server memory", own.rss_mb, WEB_BUDGET_MB, "MB"))
+    found.append(_use("Web server time on one processor", 1_000 * own.processor_share, 1_000, "ms a second"))
+    if web.config.ENABLE_MEMORY_MONITORING:
+        limit = web.config.MAX_MEMORY_USAGE_PERCENT
+        found.append(_use("Machine memory, above it caches empty", own.machine_memory_percent, limit, "%"))
     if feed.weight_used_1m is not None and feed.weight_limit_1m:
         found.append(_use("Request weight, 1 min", feed.weight_used_1m, feed.weight_limit_1m))
     if free_bytes:
@@ -244,11 +221,6 @@ def _timings(beat: Heartbeat) -> tuple[list[TimingRow], float]:
 
 def _scale_steps() -> list[float]:
     return [lead * 10.0**power for power in range(-1, 7) for lead in (1, 2, 5)] + [float("inf")]
-
-
-def _kept(kept: KeptStats) -> tuple[str, Cache]:
-    size, limit = kept.size_bytes // 1_000, MAX_BYTES // 1_000
-    return "web answers, kB", Cache(kept.hits, kept.misses, size, limit, kept.evictions)
 
 
 def _doing(beat: Heartbeat, is_alive: bool) -> str:

@@ -62,3 +62,16 @@ def test_a_program_that_is_not_there_ends_nothing(job, caplog):
 
     assert not job.is_running
     assert "sealing not started" in caplog.text
+
+
+def test_a_sealing_that_failed_is_told_until_one_succeeds(job, tmp_path):
+    def ended_after(market_ms, *argv):
+        job.tend(market_ms, [sys.executable, "-c", *argv])
+        deadline = time.monotonic() + 20
+        while job.is_running and time.monotonic() < deadline:
+            job.tend(market_ms, [])
+            time.sleep(0.01)
+        return job.failure
+
+    assert ended_after(HOUR_MS, "raise SystemExit(1)") == "the sealer ended with code 1"
+    assert ended_after(2 * HOUR_MS, "pass") is None

@@ -9,6 +9,7 @@ import pytest
 from config import Config
 from data.champion_store import MODEL_LIFE_MS
 from data.database import open_database
+from data.drift_store import DriftStore
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from engine.serving import Serving
@@ -268,3 +269,41 @@ def test_an_order_that_cannot_be_done_is_written_down(bench):
         rows = connection.exec_driver_sql("SELECT kind, text FROM model_changes ORDER BY seq DESC LIMIT 1").all()
     assert rows[0][0] == "not done"
     assert "no sound model" in rows[0][1]
+
+
+def test_a_cache_is_emptied_when_a_person_asks_for_it(bench):
+    bench.save()
+    bench.serving.refresh(bench.now_ms)
+    held = model_cache.get_stats()["size_bytes"]
+
+    bench.mailbox.put({"order": "empty", "cache": "models"})
+    bench.mailbox.put({"order": "empty", "cache": "everything"})
+    bench.serving.tend(bench.now_ms)
+
+    stats = model_cache.get_stats()
+    assert (stats["emptied"].entries, stats["emptied"].size_bytes) == (1, held)
+    assert held > 10_000
+    assert bench.serving.load(bench.serving.served["1h"].model).id == bench.serving.served["1h"].model
+
+
+def test_a_champion_that_sees_another_market_than_its_training_is_told(bench):
+    features = len(COLUMNS)
+    spread = {"edges": [list(range(9))] * features, "shares": [[0.1] * 10] * features}
+    model = bench.models.save(
+        replace(bench.trained, cut_ms=bench.now_ms), "simulated-1", (0, 1), definition_hash(), spread=spread
+    )
+    even, moved = np.full((features, 10), 60), np.full((features, 10), 60)
+    moved[3] = [600] + [0] * 9
+    days = DriftStore(bench.database, "5m")
+    days.keep(1, {model: even})
+    bench.serving.refresh(bench.now_ms)
+    before = bench.serving.described()["drifts"]
+    days.keep(2, {model: moved})
+    days.keep(3, {model: moved})
+
+    bench.serving.refresh(bench.now_ms)
+
+    assert before == []
+    assert bench.serving.described()["drifts"] == [
+        f"1 of {features} features of the model of 1h has moved from its training."
+    ]

@@ -151,3 +151,24 @@ def test_configure_starts_anew():
 
     stats = cache.get_stats()
     assert (stats["size"], stats["hits"], stats["hit_rate"], stats["max_size"], stats["ttl_seconds"]) == (0, 0, 0, 1, 5)
+
+
+def test_it_tells_the_bytes_it_holds_and_what_went_when_it_was_emptied():
+    cache = DataCache(max_size=2)
+    for key in range(5):
+        cache.set(key, b"x" * 10_000)
+    held = cache.get_stats()["size_bytes"]
+
+    cache.clear()
+
+    assert 20_000 <= held < 21_000
+    assert cache.get_stats()["size_bytes"] == 0
+    assert (cache.get_stats()["emptied"].entries, cache.get_stats()["emptied"].size_bytes) == (2, held)
+
+
+def test_the_bytes_of_what_has_left_are_forgotten():
+    cache = DataCache(max_size=2)
+    for key in range(1_000):
+        cache.get_or_compute(key, lambda: b"x")
+
+    assert len(cache._bytes) <= 4

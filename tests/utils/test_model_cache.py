@@ -138,3 +138,15 @@ def test_settings_take_effect():
 def test_there_is_one_for_the_process():
     assert isinstance(model_cache, ModelCache)
     assert set(model_cache.get_stats()) >= {"hits", "misses", "loads", "evictions", "size", "load_seconds"}
+
+
+def test_it_tells_the_bytes_it_holds_and_what_went_when_it_was_emptied():
+    cache = ModelCache(max_size=2)
+    for key in ("a", "b", "c"):
+        cache.get(key, lambda: b"x" * 10_000)
+    held = cache.get_stats()["size_bytes"]
+
+    cache.clear_cache()
+
+    assert 20_000 <= held < 21_000
+    assert (cache.get_stats()["emptied"].entries, cache.get_stats()["emptied"].size_bytes) == (2, held)

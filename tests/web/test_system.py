@@ -9,7 +9,7 @@ PERFORMANCE = {
         "publish": {"count": 1_204, "p50_ms": 3.1, "p95_ms": 8.0, "p99_ms": 15.5, "max_ms": 30.0},
         "predict": {"count": 1_204, "p50_ms": 0.4, "p95_ms": 0.8, "p99_ms": 1.5, "max_ms": 3.0},
     },
-    "caches": {"models": {"hits": 3, "misses": 1, "size": 2, "max_size": 100, "evictions": 0}},
+    "caches": {"models": {"hits": 3, "misses": 1, "size": 2, "max_size": 100, "evictions": 0, "size_bytes": 1_234_567}},
 }
 
 
@@ -125,7 +125,7 @@ def test_the_engine_tells_its_timings_and_caches(lively):
     page = system(lively)
 
     assert "0 to 20 ms publish 1 204 3.10 8.00 15.50 predict" in part(page, "timings")
-    assert "models 75.0% n 4 2 of 100 0" in part(page, "caches")
+    assert "Models engine 75.0% n 4 1 2 of 100 1.2 MB 0" in part(page, "caches")
 
 
 def test_a_training_shows_how_far_it_is(lively):
@@ -133,7 +133,8 @@ def test_a_training_shows_how_far_it_is(lively):
 
     page = system(lively)
 
-    assert "Doing training 4h Training 3 of 12 steps, 40 s left" in part(page, "doing")
+    assert "Doing training 4h" in part(page, "doing")
+    assert "Training 3 of 12 steps, 40 s left Leak tests idle" in part(page, "jobs")
     assert '<rect class="f" width="100.0"' in page
 
 
@@ -186,3 +187,24 @@ def test_the_strip_of_the_board_leads_to_what_is_wrong(lively):
     strip = re.search(r'id="c-data".*?</dd>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
 
     assert '<a href="/system">1 gapped</a>' in strip
+
+
+def test_a_job_that_failed_says_why_and_stands_among_the_alarms(lively):
+    lively.beat(market="binance", sealing={"failure": "the sealer ended with code 1"})
+
+    page = system(lively)
+
+    assert "Sealing of old months failed the sealer ended with code 1" in part(page, "jobs")
+    assert "Old months were not sealed: the sealer ended with code 1." in part(page, "health")
+    assert "Old months were not sealed" in part(lively.get("/?horizon=1h").text, "alarms")
+
+
+def test_a_drift_is_an_open_alarm_but_no_notice_on_every_page(lively):
+    drift = "3 of 50 features of the model of 4h have moved from its training."
+    lively.beat(models={"drifts": [drift]})
+
+    board = lively.get("/?horizon=1h").text
+
+    assert drift in part(board, "alarms")
+    assert "moved" not in part(board, "notice")
+    assert drift in part(system(lively), "health")
