@@ -182,6 +182,7 @@ def test_a_stream_ends_after_a_while_so_that_none_is_held_for_ever(lively):
     frames = live.open(None)
     assert next(frames) == b"retry: 2000\n\n"
     assert b"event: status" in next(frames)
+    assert b"event: status" in next(frames)  # the first of those that are told every second
 
     now_s[0] = LIFETIME_SECONDS + 1
 
