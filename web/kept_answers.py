@@ -14,7 +14,7 @@ from web.freshness import Freshness, Watch
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MAX_BYTES = 8_000_000
+MAX_BYTES = 4_000_000
 MAX_ANSWER_BYTES = 1_000_000
 MOMENT_SECONDS = 0.5  # the engine's heartbeat: a page is as old as that at most
 VERSION_SECONDS = 10.0  # however quiet the ledger is
