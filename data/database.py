@@ -17,6 +17,7 @@ metadata = MetaData()  # every store file files its tables here
 
 SCHEMA_VERSION = 5  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
+_READER_KILOBYTES = 256  # of pages for each connection; the others come from the system's own cache in microseconds
 _WITHOUT_CHECKSUMS = 1  # the version whose candles had none
 _WITH_REGIMES = 5  # the version whose sums of skill know regimes; older ones are made anew from the ledger
 _WRITES = "writes"
@@ -111,7 +112,7 @@ def load_stores() -> None:
 
 def _engine(path: Path, connect: Any) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=-1, pool_timeout=10
+        f"sqlite:///{path}", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=-1, pool_use_lifo=True
     )
 
     @event.listens_for(engine, "begin")
@@ -148,6 +149,7 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    connection.execute(f"PRAGMA cache_size = -{_READER_KILOBYTES}")
     if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
         connection.close()
         raise SourceUnavailable(f"{path.name} is still being prepared by the engine")

@@ -15,7 +15,7 @@ from web.freshness import Freshness, Watch
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MAX_BYTES = 8_000_000
+MAX_BYTES = 4_000_000
 MAX_ANSWER_BYTES = 1_000_000
 MOMENT_SECONDS = 0.5  # the engine's heartbeat: a page is as old as that at most
 VERSION_SECONDS = 10.0  # however quiet the ledger is
@@ -23,6 +23,7 @@ _MARK = "candela.keep"
 _OVERHEAD_BYTES = 2_000  # headers and key of one answer, about
 _FORM_COOKIE = "candela-form"  # decides nothing but the tokens of forms, and pages with forms are not kept
 
+Key = tuple[str, ...]
 Headers = list[tuple[str, str]]
 _IsFresh = Callable[[Freshness, Freshness], bool]
 
@@ -47,19 +48,34 @@ def _same_moment(now: Freshness, then: Freshness) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyAnswer:
+    """What goes out for an answer but for the lines a server adds: status line, header lines, body."""
+
+    status: str
+    headers: Headers
+    head: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """One answer, and what it was made from."""
 
-    headers: Headers
-    bare_headers: Headers  # of the 304
+    whole: ReadyAnswer
+    bare: ReadyAnswer  # the 304
     tag: str
-    body: bytes
     made: Freshness
     is_fresh: _IsFresh
 
     @property
     def size_bytes(self) -> int:
-        return len(self.body) + _OVERHEAD_BYTES
+        return len(self.whole.body) + _OVERHEAD_BYTES
+
+    def ready_for(self, environ: "WSGIEnvironment") -> ReadyAnswer:
+        """Return the answer, or that the visitor has it already."""
+        asked = environ.get("HTTP_IF_NONE_MATCH")
+        is_known = asked is not None and (asked == self.tag or parse_etags(asked).contains_raw(self.tag))
+        return self.bare if is_known else self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +112,8 @@ class KeptAnswers:
         self._watch = watch
         self._may_have = may_have
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, ...], _Answer] = {}
-        self._being_made: dict[tuple[str, ...], threading.Event] = {}
+        self._answers: dict[Key, _Answer] = {}
+        self._being_made: dict[Key, threading.Event] = {}
         self._size_bytes = 0
         self._hits = self._misses = self._evictions = 0
         self._emptied: Emptied | None = None
@@ -120,6 +136,22 @@ class KeptAnswers:
             if key not in self._answers:  # what another has just been given is not to be kept
                 return self._ask(environ, start_response, key, now)
 
+    def key_of(self, environ: "WSGIEnvironment") -> Key | None:
+        """Return what the answer to such a GET is kept under, fresh or not; None when none is."""
+        key = _key(environ)
+        return key if key in self._answers else None
+
+    def at_once(self, key: Key, environ: "WSGIEnvironment") -> ReadyAnswer | None:
+        """Return the answer that is kept for a GET, if that takes no waiting and no work; else None.
+
+        Of `environ` only the headers that say what the visitor has and who he is are looked at.
+        """
+        now, answer = self._watch.glance(), self._answers.get(key)
+        if now is None or answer is None or not answer.is_fresh(now, answer.made) or not self._may_have(environ):
+            return None
+        self._hits += 1
+        return answer.ready_for(environ)
+
     def stats(self) -> KeptStats:
         """Return counts since the start, answers and bytes now."""
         answers, size_bytes = len(self._answers), self._size_bytes
@@ -141,14 +173,11 @@ class KeptAnswers:
 
     def _hit(self, answer: _Answer, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         self._hits += 1
-        asked = environ.get("HTTP_IF_NONE_MATCH")
-        if asked is not None and (asked == answer.tag or parse_etags(asked).contains_raw(answer.tag)):
-            start_response("304 NOT MODIFIED", list(answer.bare_headers))
-            return []
-        start_response("200 OK", list(answer.headers))
-        return [answer.body]
+        ready = answer.ready_for(environ)
+        start_response(ready.status, list(ready.headers))
+        return [ready.body] if ready.body else []
 
-    def _take_turn(self, key: tuple[str, ...], old: _Answer | None) -> threading.Event | None:
+    def _take_turn(self, key: Key, old: _Answer | None) -> threading.Event | None:
         """Return an event to set when the old answer has been made anew; None after another has done that."""
         with self._lock:
             being_made = self._being_made.get(key)
@@ -163,7 +192,7 @@ class KeptAnswers:
         self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
-        key: tuple[str, ...],
+        key: Key,
         now: Freshness,
         mine: threading.Event,
     ) -> Iterable[bytes]:
@@ -176,7 +205,7 @@ class KeptAnswers:
             mine.set()
 
     def _ask(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse", key: tuple[str, ...], now: Freshness
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", key: Key, now: Freshness
     ) -> Iterable[bytes]:
         """Let the site answer, and keep what it marks to be kept."""
         told: list[Any] = []
@@ -201,16 +230,17 @@ class KeptAnswers:
         body = b"".join(parts)
         if hasattr(parts, "close"):
             parts.close()
-        self._keep(key, list(headers), body, now, is_fresh)
+        length = [] if "content-length" in names else [("Content-Length", str(len(body)))]
+        self._keep(key, [*headers, *length], body, now, is_fresh)
         return [body]
 
-    def _keep(self, key: tuple[str, ...], headers: Headers, body: bytes, now: Freshness, is_fresh: _IsFresh) -> None:
+    def _keep(self, key: Key, headers: Headers, body: bytes, now: Freshness, is_fresh: _IsFresh) -> None:
         if len(body) > MAX_ANSWER_BYTES:
             return
         bare = list(headers)
         remove_entity_headers(bare)
         tag = next(value for name, value in headers if name.lower() == "etag")
-        answer = _Answer(headers, bare, tag, body, now, is_fresh)
+        answer = _Answer(_ready("200 OK", headers, body), _ready("304 NOT MODIFIED", bare, b""), tag, now, is_fresh)
         with self._lock:
             self._drop(key)
             self._answers[key] = answer
@@ -219,7 +249,7 @@ class KeptAnswers:
                 self._drop(next(iter(self._answers)))
                 self._evictions += 1
 
-    def _still_true(self, key: tuple[str, ...], headers: Headers, now: Freshness) -> None:
+    def _still_true(self, key: Key, headers: Headers, now: Freshness) -> None:
         """Let an old answer go on when the site has found that it would say the same again."""
         tag = next((value for name, value in headers if name.lower() == "etag"), None)
         with self._lock:
@@ -227,13 +257,18 @@ class KeptAnswers:
             if answer is not None and answer.tag == tag:
                 self._answers[key] = replace(answer, made=now)
 
-    def _drop(self, key: tuple[str, ...]) -> None:
+    def _drop(self, key: Key) -> None:
         answer = self._answers.pop(key, None)
         if answer is not None:
             self._size_bytes -= answer.size_bytes
 
 
-def _key(environ: "WSGIEnvironment") -> tuple[str, ...]:
+def _ready(status: str, headers: Headers, body: bytes) -> ReadyAnswer:
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return ReadyAnswer(status, headers, f"{head}\r\n".encode("latin-1"), body)
+
+
+def _key(environ: "WSGIEnvironment") -> Key:
     cookies = environ.get("HTTP_COOKIE", "")
     return (
         environ["PATH_INFO"],

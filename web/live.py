@@ -21,7 +21,7 @@ from web.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-MAX_STREAMS = 32
+MAX_STREAMS = 56  # each holds one of the 64 threads of `app.WEB_THREADS`; the others answer pages
 MAX_WAITING = 256  # prediction events kept for a slow reader, and for one that comes back
 HEARTBEAT_SECONDS = 15.0
 LIFETIME_SECONDS = 15 * 60.0  # then the reader connects anew and goes on where it was

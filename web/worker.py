@@ -17,15 +17,13 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
-from gunicorn.workers.gthread import ThreadWorker
 
+from web.quick_worker import HEAD_SECONDS, SEND_SECONDS, QuickWorker
 from web.security import HEADERS
 
 logger = logging.getLogger(__name__)
 
-HEAD_SECONDS = 10.0  # all of a request's head must have come by then
 BODY_SECONDS = 20.0  # the whole answer to a request that brings a body
-SEND_SECONDS = 60.0  # one piece of an answer must be taken by then
 _MALFORMED = (ParseException, ChunkMissingTerminator, InvalidChunkExtension, InvalidChunkSize)
 _KINDS = (
     (LimitRequestLine, 414, "URI Too Long", "the address is too long"),
@@ -37,8 +35,8 @@ _KINDS = (
 )
 
 
-class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """Serves as `ThreadWorker` does, but no thread waits for ever for one visitor."""
+class PatientWorker(QuickWorker):
+    """Serves as `QuickWorker` does, but no thread waits for ever for one visitor."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Take gunicorn's own arguments."""

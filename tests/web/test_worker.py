@@ -131,7 +131,7 @@ def test_a_request_that_never_ends_is_given_up(server):
 
 
 def test_the_password_is_in_no_command_line(server):
-    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    lines = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
 
     assert "web.worker.PatientWorker" in lines
     assert CANARY not in lines
