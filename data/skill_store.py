@@ -1,6 +1,8 @@
 """Scores of the ledger's rows, read from sums that scoring keeps, so that no page ever scans the ledger."""
 
-from collections import defaultdict
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from data.ledger_tables import SUMS, calibration_bins, skill_blocks
 from data.regimes import REGIMES, week_of
-from data.skill import Scores, compute_skill, independent_parts
+from data.skill import Group, Scores, compute_skills, independent_parts
 from data.skill_tables import part_bins, regime_blocks
 from market.intervals import duration_ms
 
@@ -46,12 +48,10 @@ class SkillStore:
         with self._engine.connect() as connection:
             spans = self._spans(connection, wanted, by)
             bins = self._bins(connection, wanted, by)
+        groups = sorted(spans, key=_order)
+        parts = [_group(spans[group], bins.get(group), has_holes=by == "regime") for group in groups]
         items = []
-        for group in sorted(spans, key=_order):
-            name, length, source, part = group
-            rows = spans[group]
-            independent = independent_parts([row[0] for row in rows]) if by == "regime" else None
-            scores = compute_skill(np.array([row[1:] for row in rows]), bins[group], independent)
+        for (name, length, source, part), scores in zip(groups, compute_skills(parts), strict=True):
             shown = symbol if by in PARTS else name or None
             head = {"symbol": shown, "horizon": length, "origin": source, "market": self._market}
             named = {by: part} if by in PARTS else {}
@@ -67,28 +67,29 @@ class SkillStore:
         query = select(c.origin, c.block, *(func.sum(c[name]) for name in SUMS))
         query = query.where(c.interval == self._interval, c.horizon == horizon)
         query = query.where(c.origin.in_(("live", "replayed")), c.block >= since_ms // duration_ms(horizon))
-        spans: dict[str, list[Any]] = defaultdict(list)
         with self._engine.connect() as connection:
-            for row in connection.execute(query.group_by(c.origin, c.block).order_by(c.block)):
-                spans[row[0]].append(tuple(row[2:]))
+            rows = connection.execute(query.group_by(c.origin, c.block).order_by(c.origin, c.block)).all()
+        spans = _tables(rows, 1)
         head = {"symbol": None, "horizon": horizon, "market": self._market}
-        return [{**head, "origin": origin, **compute_skill(np.array(rows), [])} for origin, rows in spans.items()]
+        scores = compute_skills([Group(table[:, 1:], []) for table in spans.values()])
+        return [{**head, "origin": origin, **one} for (origin,), one in zip(spans, scores, strict=True)]
 
-    def _spans(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
-        """Return for each group its (span, sums ...) in order of time."""
+    def _spans(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, np.ndarray]:
+        """Return for each group its (span, sums ...), a row for each span in order of time."""
         table = regime_blocks if by == "regime" else skill_blocks
         part = {"model": table.c.model, "regime": table.c.get("regime")}.get(by or "")
         groups = self._sums(connection, table, "block", SUMS, wanted, by, part)
         if by != "week":
             return groups
-        weeks: dict[_Group, list[Any]] = defaultdict(list)
-        for (symbol, horizon, origin, _), rows in groups.items():
-            for row in rows:
-                weeks[symbol, horizon, origin, week_of(row[0] * duration_ms(horizon))].append(row)
+        weeks: dict[_Group, np.ndarray] = {}
+        for (symbol, horizon, origin, _), spans in groups.items():
+            length_ms = duration_ms(horizon)
+            names = np.array([week_of(int(span) * length_ms) for span in spans[:, 0]])
+            weeks |= {(symbol, horizon, origin, str(name)): spans[names == name] for name in np.unique(names)}
         return weeks
 
-    def _bins(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, list[Any]]:
-        """Return for each group its (bin, n, sum of probabilities, ups)."""
+    def _bins(self, connection: Connection, wanted: _Filter, by: str | None) -> dict[_Group, np.ndarray]:
+        """Return for each group its (bin, n, sum of probabilities, ups), a row for each bin."""
         table = part_bins if by in ("week", "regime") else calibration_bins
         part = {"model": table.c.model, "week": table.c.get("part"), "regime": table.c.get("part")}.get(by or "")
         return self._sums(connection, table, "bin", _BIN_SUMS, wanted, by, part)
@@ -102,8 +103,8 @@ class SkillStore:
         wanted: _Filter,
         by: str | None,
         part: ColumnElement[Any] | None,
-    ) -> dict[_Group, list[Any]]:
-        """Return for each group its (span, sums ...) in order of the span."""
+    ) -> dict[_Group, np.ndarray]:
+        """Return for each group its (span, sums ...), a row for each span in order of the span."""
         c = table.c
         keys = [*([] if by else [c.symbol]), c.horizon, c.origin, *([] if part is None else [part])]
         query = select(*keys, c[span], *(func.sum(c[name]) for name in names)).where(c.interval == self._interval)
@@ -111,11 +112,24 @@ class SkillStore:
         for name in ("symbol", "horizon", "model"):
             if wanted[name] is not None:
                 query = query.where(c[name] == wanted[name])
-        groups: dict[_Group, list[Any]] = defaultdict(list)
-        for row in connection.execute(query.group_by(*keys, c[span]).order_by(c[span])):
-            head = [*([""] if by else []), *row[: len(keys)], *([""] if part is None else [])]
-            groups[head[0], head[1], head[2], head[3]].append(tuple(row[len(keys) :]))
+        rows = connection.execute(query.group_by(*keys, c[span]).order_by(*keys, c[span])).all()
+        groups: dict[_Group, np.ndarray] = {}
+        for key, numbers in _tables(rows, len(keys)).items():
+            head = [*([""] if by else []), *key, *([""] if part is None else [])]
+            groups[head[0], head[1], head[2], head[3]] = numbers
         return groups
+
+
+def _tables(rows: Sequence[Any], keys: int) -> dict[tuple[str, ...], np.ndarray]:
+    """Return the numbers of rows that begin with so many keys, by these; rows with the same ones follow each other."""
+    grouped = groupby(rows, itemgetter(slice(keys)))
+    return {tuple(key): np.array(list(zip(*some, strict=True))[keys:], dtype=float).T for key, some in grouped}
+
+
+def _group(spans: np.ndarray, bins: np.ndarray | None, *, has_holes: bool) -> Group:
+    independent = independent_parts(spans[:, 0].astype(int).tolist()) if has_holes else None
+    tenths = [] if bins is None else [(int(row[0]), *row[1:].tolist()) for row in bins]
+    return Group(spans[:, 1:], tenths, independent)
 
 
 def _order(group: _Group) -> tuple[str, int, str, int, str]:

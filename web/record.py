@@ -9,6 +9,7 @@ from data.foreign_store import PREFIX
 from data.ledger_rows import Row
 from data.skill import calibration_gap
 from web.board_table import CONTROLS
+from web.cursors import signed
 from web.score_drawings import Reliability, Scale, reliability, score_scale
 from web.skills import Skill, chosen_origin, skill_of, skills_by_symbol
 from web.stores import Stores
@@ -158,7 +159,8 @@ def _parts(stores: Stores, asked: Asked, by: str) -> list[dict[str, Any]]:
 
 def _rows(stores: Stores, asked: Asked) -> tuple[list[Row], str | None]:
     wanted = asked.filters("symbol", "horizon", "model", "origin", "cursor")
-    return stores.ledger(**wanted, state=None if asked.state == "all" else asked.state, limit=ROWS)
+    rows, cursor = stores.ledger(**wanted, state=None if asked.state == "all" else asked.state, limit=ROWS)
+    return rows, signed(cursor, "record")
 
 
 def _scored(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

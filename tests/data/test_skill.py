@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from data.ledger_tables import SUMS
-from data.skill import MIN_INDEPENDENT, calibration_gap, compute_skill
+from data.skill import MIN_INDEPENDENT, Group, calibration_gap, compute_skill, compute_skills
 
 
 def _spans(chance: np.ndarray, ups: np.ndarray, rows_a_span: int) -> np.ndarray:
@@ -138,3 +139,50 @@ def test_the_calibration_gap_weighs_bins_by_their_rows():
     scores = compute_skill(_spans(np.full(10, 0.5), np.ones(10), 5), bins)
 
     assert calibration_gap(scores["calibration"]) == pytest.approx(0.05 * 100 / 400)
+
+
+def _resampled_skill(spans):
+    """Return the Brier skills of the resamples that are drawn, one after the other, as a book would do it."""
+    starts = np.random.default_rng(20_240_229).integers(0, len(spans), size=(1_000, -(-len(spans) // 2)))
+    skills = []
+    for blocks in starts:
+        picked = [spans[(first + step) % len(spans)] for first in blocks for step in (0, 1)][: len(spans)]
+        total = dict(zip(SUMS, np.sum(picked, axis=0), strict=True))
+        rate = total["ups"] / total["n"]
+        base = min(rate * (1 - rate), 0.25, total["last_sign_brier"] / total["n"])
+        skills.append(1 - total["brier"] / total["n"] / base)
+    return np.array(skills)
+
+
+@pytest.mark.parametrize("length", [60, 61])
+def test_intervals_are_those_of_a_circular_block_bootstrap(length):
+    random = np.random.default_rng(length)
+    chance = random.uniform(0.3, 0.7, length * 5)
+    spans = _spans(chance, (random.random(len(chance)) < chance).astype(float), 5)
+
+    scores = compute_skill(spans, [])
+
+    drawn, point = _resampled_skill(spans), scores["brier_skill"]
+    low, high = np.percentile(drawn, (2.5, 97.5)) + 2 * (point - drawn.mean())
+    blocks = length // 2
+    widened = stats.t.ppf(0.975, blocks - 1) / stats.norm.ppf(0.975) * np.sqrt(blocks / (blocks - 1))
+    assert scores["brier_skill_low"] == pytest.approx(point - (point - low) * widened, abs=1e-5)
+    assert scores["brier_skill_high"] == pytest.approx(point + (high - point) * widened, abs=1e-5)
+
+
+def test_groups_that_are_scored_together_have_the_scores_they_have_alone():
+    random = np.random.default_rng(9)
+    groups = [Group(np.zeros((0, len(SUMS))), [])]
+    for spans in (40, 40, 7, 41, *[40] * 20):
+        chance = random.uniform(0.2, 0.8, spans * 6)
+        groups.append(Group(_spans(chance, (random.random(len(chance)) < chance).astype(float), 6), []))
+
+    together = compute_skills(groups)
+
+    for group, scores in zip(groups, together, strict=True):
+        alone = compute_skill(group.spans, [])
+        floats = {name for name, value in alone.items() if isinstance(value, float)}
+        assert [scores[name] for name in floats] == pytest.approx([alone[name] for name in floats], rel=1e-12)
+        assert {name: scores[name] for name in alone.keys() - floats} == {
+            name: alone[name] for name in alone.keys() - floats
+        }

@@ -188,6 +188,14 @@ def test_an_address_that_asks_for_nothing_there_is_is_refused(lively, query, sta
     assert lively.get(f"/record?{query}").status_code == status
 
 
+def test_a_cursor_of_another_list_leads_nowhere_on_the_record(judged):
+    theirs = judged.get(f"{API}/ledger?limit=1").json["next_cursor"]
+    _, unsigned = judged.stores.ledger(limit=1, cursor=None)
+
+    assert judged.get(f"/record?cursor={theirs}").status_code == 400
+    assert judged.get(f"/record?cursor={unsigned}").status_code == 400
+
+
 def test_every_export_of_the_page_answers(judged):
     page = record(judged, "horizon=1h&origin=live")
     paths = {html.unescape(path) for path in re.findall(r'href="(/api/v1/[^"]+\.(?:csv|json)\?[^"]*)"', page)}

@@ -5,6 +5,7 @@ import re
 from flask import Blueprint, Response, request
 
 from market.errors import DataError
+from web.cursors import checked
 from web.page_answers import asked_horizon, asked_word, page_answer
 from web.problems import refuse_argument
 from web.record import ORIGINS, STATES, Asked, make_record
@@ -28,7 +29,7 @@ def index() -> Response:
         symbol=check_symbol(request.args.get("symbol", "").strip().upper()[:40] or None) or "",
         model=model,
         state=asked_word("state", list(STATES), "scored"),
-        cursor=request.args.get("cursor", ""),
+        cursor=checked(request.args.get("cursor") or None, "record") or "",
     )
     try:
         sheet = make_record(stores(), asked)
