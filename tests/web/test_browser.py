@@ -102,7 +102,8 @@ def test_only_a_price_that_rested_is_lit_when_it_moves(open_page, send):
     page = open_page("/?horizon=1h")
     page.clock.install(time=0)
     page.clock.pause_at(1_000)
-    page.reload()
+    with page.expect_response(lambda answer: "/api/v1/stream" in answer.url):  # only then it hears
+        page.reload()
     price = page.locator("#r-BTCUSDT .c-price")
 
     send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 1.5, "change_24h_percent": 1, "data_age_s": 0}])

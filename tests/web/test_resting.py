@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from tests.web.test_habits import tell
 from web.live import MAX_STREAMS, StreamsFullError
 
 pytest.importorskip("playwright.sync_api")
@@ -28,10 +27,10 @@ def has_room(live):
     return True
 
 
-def test_a_hidden_page_gives_its_stream_back_and_takes_one_again(open_page, served):
+def test_a_hidden_page_gives_its_stream_back_and_takes_one_again(open_page, send, served):
     live = served.house.site.extensions["live"]
     page = open_page("/?horizon=1h")
-    tell(page, served, "price", 1, items=[])
+    send(page, "price", 1, items=[])
     taken = [live.open(None) for _ in range(MAX_STREAMS - 1)]
     assert not has_room(live)
 
