@@ -19,7 +19,9 @@ SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 PERFORMANCE = {
     "processor_share": 0.031,
     "functions": {"publish": {"count": 12_004, "p50_ms": 3.1, "p95_ms": 8.0, "p99_ms": 15.5, "max_ms": 30.0}},
-    "caches": {"models": {"hits": 91_234_567, "misses": 1, "size": 2, "max_size": 100, "evictions": 0, "size_bytes": 1_234_567}},
+    "caches": {
+        "models": {"hits": 91_234_567, "misses": 1, "size": 2, "max_size": 100, "evictions": 0, "size_bytes": 1_234_567}
+    },
 }
 
 
