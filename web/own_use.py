@@ -11,11 +11,12 @@ _SPAN_SECONDS = 5.0  # the share of a processor is one over so long at least
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Memory in MB, the share of one processor (0 to 1 a processor), and the machine's memory in percent."""
+    """Memory of this process and of the machine in MB; the share of one processor, more than 1 with several."""
 
     rss_mb: float
     processor_share: float
-    machine_memory_percent: float
+    machine_mb: float
+    machine_total_mb: float
 
 
 class OwnUse:
@@ -37,4 +38,5 @@ class OwnUse:
                 self._share = max(0.0, spent_s - before_s) / max(now_s - since_s, 1e-3)
                 self._since = (now_s, spent_s)
             share = self._share
-        return Used(told["process_rss_mb"], share, told["memory_used_percent"])
+        total_mb = told["memory_total_mb"]
+        return Used(told["process_rss_mb"], share, total_mb * told["memory_used_percent"] / 100, total_mb)

@@ -174,8 +174,8 @@ def _uses(beat: Heartbeat, web: WebServer, database_bytes: int, free_bytes: int)
     found.append(_use("Web server memory", own.rss_mb, WEB_BUDGET_MB, "MB"))
     found.append(_use("Web server time on one processor", 1_000 * own.processor_share, 1_000, "ms a second"))
     if web.config.ENABLE_MEMORY_MONITORING:
-        limit = web.config.MAX_MEMORY_USAGE_PERCENT
-        found.append(_use("Machine memory, above it caches empty", own.machine_memory_percent, limit, "%"))
+        limit_mb = own.machine_total_mb * web.config.MAX_MEMORY_USAGE_PERCENT / 100
+        found.append(_use("Machine memory, above it caches empty", own.machine_mb / 1_024, limit_mb / 1_024, "GB", 1))
     if feed.weight_used_1m is not None and feed.weight_limit_1m:
         found.append(_use("Request weight, 1 min", feed.weight_used_1m, feed.weight_limit_1m))
     if free_bytes:

@@ -15,7 +15,7 @@ def kept(house):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/s/BTCUSDT", "/system", LIST, f"{LIST}.csv", "/api/v1/symbols", "/api/v1/chain"]
+    "path", ["/", "/s/BTCUSDT", "/record", LIST, f"{LIST}.csv", "/api/v1/symbols", "/api/v1/chain"]
 )
 def test_the_second_time_it_is_the_same_without_asking_the_site(lively, path):
     first = lively.get(path)

@@ -86,7 +86,7 @@ def test_a_page_that_is_not_there_leads_back_and_its_id_is_in_the_log(lively, ca
 
     answer = lively.get("/nothing/here")
 
-    error_id = re.search(r'error id <span class="mono">(\w+)<', answer.text)[1]
+    error_id = re.search(r'error id <a class="mono" href="/system\?log=\w+#log">(\w+)<', answer.text)[1]
     assert answer.status_code == 404
     assert 'href="/"' in answer.text
     assert f"id={error_id}" in caplog.text
