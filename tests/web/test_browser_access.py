@@ -4,6 +4,7 @@ import pytest
 
 from tests.web.browser_page import FLAGS, misfits
 
+expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.service
 
 PATHS = ("/?horizon=1h", "/s/EDGEUSDT?horizon=1h", "/record?horizon=1h", "/models?horizon=1h", "/system")
@@ -86,6 +87,7 @@ def test_direction_is_never_told_by_colour_alone(open_page, served, path):
 def test_what_is_stale_is_grey_and_silent(open_page, served):
     served.house.beat(feed={"state": "stale"})
     page = open_page("/?horizon=1h")
+    expect(page.locator("#notice")).to_contain_text("The feed is stale.", timeout=10_000)
 
     def colour(selector):
         return page.locator(selector).first.evaluate("(one) => getComputedStyle(one).color")

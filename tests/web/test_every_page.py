@@ -59,12 +59,16 @@ def product(tmp_path_factory, chromium):
         page.keyboard.press("Enter")
         page.wait_for_url("**/")
 
-        def newest(query):
-            items = context.request.get(f"/api/v1/ledger?horizon=1h&limit=1&{query}").json()["items"]
-            return items[0]["id"] if items else None
+        def items(path):
+            return context.request.get(f"/api/v1/{path}").json()["items"]
 
-        house.wait_for("scored row", 120, lambda: newest("origin=replayed&state=scored"))
-        rows = {"open": newest("state=open"), "scored": newest("origin=replayed&state=scored")}
+        def foretold():
+            return [row for row in items("predictions?horizon=4h") if row["probability_up"] is not None]
+
+        house.wait_for("prediction of the second horizon", 300, foretold)
+        house.wait_for("scored row", 120, lambda: items("ledger?horizon=1h&origin=replayed&state=scored&limit=1"))
+        rows = {"open": items("ledger?horizon=4h&state=open&limit=1")[0]["id"]}
+        rows["scored"] = items("ledger?horizon=1h&origin=replayed&state=scored&limit=1")[0]["id"]
         watched = {"name": "candela-watch", "value": "BTCUSDT.EDGEUSDT.WALKUSDT", "url": f"http://127.0.0.1:{port}"}
         context.add_cookies([watched])
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", session=context.storage_state(), rows=rows, house=house)
