@@ -13,6 +13,7 @@ from gunicorn import SERVER
 from gunicorn.util import http_date
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web.latency import KEPT
 from web.quick_answers import MAX_REQUEST_BYTES, Asked, QuickAnswers
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class QuickWorker(ThreadWorker):  # type: ignore[misc]
         """Load the site."""
         super().load_wsgi()
         self._site = self.wsgi
+        self._latencies = self.wsgi.extensions["latencies"]
         self._quick = QuickAnswers(self.wsgi.extensions["kept_answers"])
         self.wsgi = self._ask
         # An access log misses nothing, and only plain HTTP/1.1 can be told by its bytes.
@@ -109,9 +111,11 @@ class QuickWorker(ThreadWorker):  # type: ignore[misc]
 
     def _answer(self, conn: Any, asked: Asked) -> bool:
         """Answer what a connection has sent, if the answer is ready; return whether it was."""
+        started = time.perf_counter()
         ready = self._quick.answer(asked)
         if ready is None:
             return False
+        self._latencies.note(KEPT, time.perf_counter() - started)
         answer = b"".join((_first_lines(ready.status, int(time.time())), ready.head, ready.body))
         try:
             conn.sock.recv(len(asked.sent))

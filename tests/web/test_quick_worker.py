@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 from werkzeug.test import create_environ
 
 from config import Config
+from web.latency import KEPT
 from web.quick_answers import MAX_REQUEST_BYTES, MAX_REQUESTS, Asked, QuickAnswers
 from web.sessions import COOKIE
 from web.site import create_site
@@ -131,6 +132,16 @@ def test_what_was_asked_before_is_answered_without_a_thread_and_in_the_same_word
     for answer in at_once:
         assert (answer.first, answer.body, list(answer.headers)) == (by_site.first, by_site.body, list(by_site.headers))
         assert answer.headers | {"Date": ""} == by_site.headers | {"Date": ""}
+
+
+def test_quick_answers_are_timed_with_the_kept_ones(server, lively):
+    visitor = server.connect()
+    for _ in range(3):
+        visitor.ask()
+
+    counts = {one.endpoint: one.count for one in lively.site.extensions["latencies"].recent()}
+
+    assert counts[KEPT] == 2
 
 
 def test_a_new_connection_is_answered_at_once_too(server):
