@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from config import NAMES, OPTIMIZED_FILE, SECRET_NAMES, Config
+from config import CHECKOUT, NAMES, OPTIMIZED_FILE, SECRET_NAMES, Config
 from utils.times import parse_utc
 from web.heartbeat import Cache, Heartbeat, Training
 from web.kept_answers import MAX_BYTES, KeptAnswers
@@ -114,6 +114,8 @@ def _shown(name: str, value: object) -> str | None:
         return None
     if name in SECRET_NAMES:
         return "set, not shown"
+    if isinstance(value, Path):  # no answer holds a path of the server
+        return str(value.relative_to(CHECKOUT)) if value.is_relative_to(CHECKOUT) else f"…/{value.name}"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
