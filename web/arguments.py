@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from flask import Request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, missing, post_load, validate
 from webargs.flaskparser import FlaskParser
 
 from market.candles import LAST_VALID_MS
@@ -16,6 +16,7 @@ from web.problems import ProblemError
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
 SYMBOL = r"\w{1,32}"
+_TIME = r"^([0-9]{1,13}|[0-9]{4}-?[0-9W].*)$"  # any form of ISO-8601, or milliseconds
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -25,7 +26,7 @@ class WholeNumber(fields.Integer):
     def __init__(self, what: str, low: int, high: int, default: int | None = None) -> None:
         """Describe the number as `what`; stand for `default` when it is not given."""
         super().__init__(
-            load_default=default,
+            load_default=missing if default is None else default,
             validate=validate.Range(low, high),
             metadata={"x-allowed": f"{low} to {high}", "description": what},
         )
@@ -42,8 +43,11 @@ class Moment(fields.String):
     def __init__(self, what: str) -> None:
         """Describe the time as `what`."""
         super().__init__(
-            load_default=None,
-            metadata={"x-allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds", "description": what},
+            metadata={
+                "x-allowed": "ISO-8601 such as 2026-01-31T12:00:00Z, or milliseconds",
+                "description": what,
+                "pattern": _TIME,
+            }
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -64,8 +68,11 @@ class FieldList(fields.String):
         """Allow these keys."""
         super().__init__(
             data_key="fields",
-            load_default=None,
-            metadata={"x-allowed": list(allowed), "description": "comma list of the keys to answer with"},
+            metadata={
+                "x-allowed": list(allowed),
+                "description": "comma list of the keys to answer with",
+                "pattern": f"^({'|'.join(allowed)})(,({'|'.join(allowed)}))*$",
+            },
         )
         self._names = allowed
 
@@ -87,7 +94,6 @@ def word(what: str, pattern: str, allowed: str) -> fields.String:
 
     # The description's readers know no \Z, and Python's $ would let a line end pass.
     return fields.String(
-        load_default=None,
         validate=check,
         metadata={"x-allowed": allowed, "description": what, "pattern": f"^{pattern}$"},
     )
@@ -101,7 +107,6 @@ def horizon_word() -> fields.String:
 def choice(what: str, *options: str) -> fields.String:
     """Return a field that takes one of these words."""
     return fields.String(
-        load_default=None,
         validate=validate.OneOf(options, error="not one of them"),
         metadata={"x-allowed": list(options), "description": what},
     )
@@ -114,6 +119,11 @@ class Arguments(Schema):
         """Refuse what is not listed."""
 
         unknown = RAISE
+
+    @post_load
+    def _whole(self, asked: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Return a value for every argument: None for what was not asked for."""
+        return {name: asked.get(name) for name in self.fields}
 
 
 class ChoiceArguments(Arguments):

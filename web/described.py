@@ -17,6 +17,9 @@ from web.problems import ProblemSchema
 
 View = Callable[..., Response]
 _PROBLEM = "application/problem+json"
+_ANYWHERE = (401, 414, 429, 503)  # no password, too long an address, too many wrong passwords, nothing to read from now
+_TAG = {"ETag": {"description": "send it back as If-None-Match", "schema": {"type": "string"}}}
+_PASSWORD = {"type": "http", "scheme": "basic", "description": "any user name; only where PASSWORD is set"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class DescribedApi(Api):  # type: ignore[misc]
     """The API and its OpenAPI description; errors are answered as everywhere else."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None  # every status there is stands by its name
 
     def _register_error_handlers(self) -> None:
         """Leave errors to `web.problems`."""
@@ -60,6 +64,10 @@ def describe_api(site: Flask, blueprints: list[ApiBlueprint], prefix: str) -> De
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX=prefix,
+        API_SPEC_OPTIONS={
+            "components": {"securitySchemes": {"password": _PASSWORD}},
+            "security": [{}, {"password": []}],
+        },
     )
     api = DescribedApi(site)
     for blueprint in blueprints:
@@ -76,15 +84,28 @@ def route(
     problems: tuple[int, ...] = (400, 404),
     name: str | None = None,
     shown: Shown | None = None,
+    is_tagged: bool = False,
 ) -> Callable[[View], View]:
     """Return a decorator that serves a view at `path`; it gets the checked arguments as one dict first.
 
-    `answer` is the schema of a good answer (plain text when None), `problems` are the other statuses there are.
+    `answer` is the schema of a good answer (plain text when None), `problems` are the statuses of its own
+    errors. An answer that `is_tagged` has an ETag, and none when its asker has it already.
     """
 
     def decorate(view: View) -> View:
-        statuses = (*problems, 414)  # any address may be too long
-        described = _answering(blueprint, view, name, answer or {"type": "string"}, media_type, statuses, shown)
+        described = _answering(
+            blueprint,
+            view,
+            name,
+            answer or {"type": "string"},
+            media_type,
+            problems,
+            shown,
+            _TAG if is_tagged else None,
+        )
+        if is_tagged:
+            told = "what If-None-Match names is still true"
+            described = blueprint.alt_response(304, description=told, headers=_TAG)(described)
         parsed = blueprint.arguments(arguments, location="query")(described)
         blueprint.route(path, endpoint=name)(parsed)
         return view
@@ -102,7 +123,7 @@ def question(
     """
 
     def decorate(view: View) -> View:
-        described = _answering(blueprint, view, None, answer, "application/json", (400, 403), shown)
+        described = _answering(blueprint, view, None, answer, "application/json", (400, 403, 413, 415), shown)
         parsed = blueprint.arguments(body, location="json", example=shown.asked)(described)
         blueprint.route(path, endpoint=view.__name__, methods=["POST"])(parsed)
         return view
@@ -118,11 +139,12 @@ def _answering(
     media_type: str,
     problems: tuple[int, ...],
     shown: Shown | None,
+    headers: dict[str, Any] | None = None,
 ) -> View:
     """Return the view with its answers described."""
     shown = shown or Shown()
-    described = blueprint.response(200, answer, content_type=media_type, example=shown.answer)(view)
-    for status in problems:
+    described = blueprint.response(200, answer, content_type=media_type, example=shown.answer, headers=headers)(view)
+    for status in sorted({*problems, *_ANYWHERE}):
         described = blueprint.alt_response(status, schema=ProblemSchema, content_type=_PROBLEM)(described)
     told = {"asked": shown.asked, "command": shown.command, "subject": shown.subject, "columns": list(shown.columns)}
     return cast("View", blueprint.doc(**{"operationId": name or view.__name__, "x-shown": told})(described))

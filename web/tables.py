@@ -88,9 +88,13 @@ def table(
         as_lines = replace(
             one, answer=csv_bytes([list(one.answer or columns), *(row.values() for row in items)]).decode()
         )
-        route(blueprint, path, asks, listing, name=name, shown=as_list)(as_json)
-        route(blueprint, f"{path}.csv", asks, media_type="text/csv", name=f"{name}_csv", shown=as_lines)(as_csv)
-        route(blueprint, f"{path}.json", asks, listing, name=f"{name}_json", shown=as_list)(as_json_file)
+        route(blueprint, path, asks, listing, name=name, shown=as_list, is_tagged=True)(as_json)
+        route(
+            blueprint, f"{path}.csv", asks, media_type="text/csv", name=f"{name}_csv", shown=as_lines, is_tagged=True
+        )(as_csv)
+        route(blueprint, f"{path}.json", asks, listing, name=f"{name}_json", shown=as_list, is_tagged=True)(
+            as_json_file
+        )
         return as_json
 
     return decorate
@@ -142,7 +146,7 @@ def horizon_order(name: str) -> int:
 
 
 def _only(row: Item, columns: Sequence[str]) -> Item:
-    return {name: row.get(name) for name in columns}
+    return {name: row[name] for name in columns if name in row}
 
 
 def _with_next(answer: Response, cursor: str | None) -> Response:

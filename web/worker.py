@@ -100,7 +100,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
 def error_bytes(status: int, reason: str, detail: str, error_id: str) -> bytes:
     """Return a whole answer with the security headers and a problem+json body; the connection ends after it."""
-    code = reason.lower().replace(" ", "_")
+    code = "address_too_long" if status == 414 else reason.lower().replace(" ", "_")  # as the site says it
     problem = {"type": "about:blank", "title": reason, "status": status, "detail": detail, "code": code, "id": error_id}
     body = json.dumps(problem).encode()
     headers = {

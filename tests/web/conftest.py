@@ -204,6 +204,11 @@ def house(tmp_path):
 @pytest.fixture
 def lively(house):
     """Return an instance with three symbols, candles, a prediction of each and a scored record."""
+    return enliven(house)
+
+
+def enliven(house):
+    """Return the instance with three symbols, candles, a prediction of each and a scored record."""
     for seed, symbol in enumerate(house.symbols):
         house.add_candles(120, symbol, seed=seed)
     past = [

@@ -7,8 +7,6 @@ import random
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from config import CHECKOUT, Config
 from tests.web.test_csrf import token_of
@@ -135,35 +133,6 @@ def test_every_route_that_takes_a_body_stands_a_broken_one(lively):
                     found[path, body[:40], kind] = (answer.status_code, wrong)
 
     assert found == {}
-
-
-@settings(
-    max_examples=200,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(data=st.data())
-def test_what_the_description_allows_or_not_is_answered_as_it_promises(lively, data):
-    described = lively.get("/api/v1/openapi.json").json
-    paths = {path: item for path, item in described["paths"].items() if not path.endswith("/stream")}
-    path, operation = data.draw(st.sampled_from([(path, item["get"]) for path, item in paths.items() if "get" in item]))
-    plain = st.sampled_from(
-        ["BTCUSDT", "1h", "1m", "5m", "live", "2025-11-20T11:00:00Z", "1", "500", "price", *HOSTILE]
-    )
-    names = [one["name"] for one in operation.get("parameters", ()) if one.get("in") == "query"]
-    query = data.draw(st.dictionaries(st.sampled_from([*names, "other"]), plain | st.text(max_size=30), max_size=3))
-    address = re.sub(r"{[^}]+}", lambda _: data.draw(st.sampled_from(["BTCUSDT", "simulated-1-0000000001", "x"])), path)
-
-    answer = lively.get(address, query_string=query)
-
-    assert faults(answer) == []
-    assert str(answer.status_code) in operation["responses"]
-    promised = operation["responses"][str(answer.status_code)].get("content", {answer.mimetype: {}})
-    assert answer.mimetype in promised
-    if answer.status_code >= 400:
-        assert {"title", "status", "detail", "code", "id"} <= answer.json.keys()
 
 
 def test_each_problem_of_the_api_carries_an_id_that_is_in_the_log(lively, caplog):

@@ -69,6 +69,19 @@ def test_a_page_goes_with_the_heartbeat(lively):
     assert 'data-state="gapped"' in lively.get("/?horizon=1h").text
 
 
+def test_who_has_the_page_of_this_moment_is_told_so_until_the_market_goes_on(lively):
+    tag = lively.get("/").headers["ETag"]
+    same_moment = lively.get("/", headers={"If-None-Match": tag})
+    lively.now_s += 1
+    lively.market_ms += 60_000
+    lively.beat()
+
+    next_moment = lively.get("/", headers={"If-None-Match": tag})
+
+    assert (same_moment.status_code, next_moment.status_code) == (304, 200)
+    assert next_moment.headers["ETag"] != tag
+
+
 def test_a_page_goes_with_a_commit(lively):
     before = lively.items("/api/v1/gaps")
 

@@ -1,10 +1,9 @@
 """Several questions in one call, for those whose way to us is long."""
 
-import re
 from typing import Any
 
 from flask import Response, current_app, request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
 from web.answers import json_bytes
 from web.api import PREFIX, nouns
@@ -15,13 +14,10 @@ from web.examples import CHAIN
 api = nouns.add("batch")(ApiBlueprint("batch", __name__, description="Several questions in one call"))
 
 _MAX_PATH = 2_000
-_PATH = re.compile(rf"{PREFIX}/(?!batch\b|stream\b)[^\s#\\]+")
+# Nothing is written in another way (%73tream, //stream): what the site would read out of it was not looked at here.
+_PATH = rf'^{PREFIX}/(?!(batch|stream)(\?|$))(?![^?]*\.\.)[\w.:-]+(/[\w.:-]+)*(\?[!"$-\[\]-~]*)?$(?!\n)'
+_REFUSED = "not a path of this API that can be asked here"
 _ALLOWED = f"1 to {MAX_PATHS} paths such as {PREFIX}/status; neither {PREFIX}/batch nor {PREFIX}/stream"
-
-
-def _check_path(text: str) -> None:
-    if len(text) > _MAX_PATH or not _PATH.fullmatch(text) or ".." in text.partition("?")[0]:
-        raise ValidationError("not a path of this API that can be asked here")
 
 
 class BatchArguments(Schema):
@@ -33,7 +29,7 @@ class BatchArguments(Schema):
         unknown = RAISE
 
     paths = fields.List(
-        fields.String(validate=_check_path),
+        fields.String(validate=[validate.Length(max=_MAX_PATH), validate.Regexp(_PATH, error=_REFUSED)]),
         required=True,
         validate=validate.Length(1, MAX_PATHS),
         metadata={"x-allowed": _ALLOWED, "description": "paths of this API with their queries"},

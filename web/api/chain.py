@@ -25,7 +25,7 @@ class ChainSchema(Schema):
     )
 
 
-@route(api, "/chain", answer=ChainSchema, problems=(400,), shown=Shown(CHAIN))
+@route(api, "/chain", answer=ChainSchema, problems=(400,), shown=Shown(CHAIN), is_tagged=True)
 def chain(_: dict[str, Any]) -> Response:
     """Return the newest link of the chain over the ledger."""
     keep_for_version()

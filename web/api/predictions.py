@@ -39,7 +39,7 @@ def predictions(asked: dict[str, Any]) -> Page:
     return Page(kept, _cursor(kept[-1]) if len(rows) > len(kept) else None)
 
 
-@route(api, "/predictions/<id_>", answer=LedgerRowSchema, shown=_ROW_SHOWN)
+@route(api, "/predictions/<id_>", answer=LedgerRowSchema, shown=_ROW_SHOWN, is_tagged=True)
 def prediction(_: dict[str, Any], id_: str) -> Response:
     """Return one ledger row with the inputs its model saw."""
     row = stores().row(id_)

@@ -95,7 +95,15 @@ class SummarySchema(Schema):
     )
 
 
-@route(api, "/summary", SummaryArguments, SummarySchema, problems=(400,), shown=Shown(SUMMARY, {"horizon": "4h"}))
+@route(
+    api,
+    "/summary",
+    SummaryArguments,
+    SummarySchema,
+    problems=(400,),
+    shown=Shown(SUMMARY, {"horizon": "4h"}),
+    is_tagged=True,
+)
 def summary(asked: dict[str, Any]) -> Response:
     """Return the board of one horizon in one small answer, at most 4 kB."""
     keep_for_moment()
