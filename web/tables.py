@@ -146,7 +146,7 @@ def horizon_order(name: str) -> int:
 
 
 def _only(row: Item, columns: Sequence[str]) -> Item:
-    return {name: row.get(name) for name in columns}
+    return {name: row[name] for name in columns if name in row}
 
 
 def _with_next(answer: Response, cursor: str | None) -> Response:
