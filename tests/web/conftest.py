@@ -265,8 +265,13 @@ def open_page(chromium, served):
     contexts = []
 
     def open_one(path, size=(1366, 900), theme="dark", javascript=True, **options):
-        looks = {"viewport": {"width": size[0], "height": size[1]}, "color_scheme": theme, "timezone_id": "Asia/Tokyo"}
-        contexts.append(chromium.new_context(**looks, java_script_enabled=javascript, **options))
+        looks = {
+            "viewport": {"width": size[0], "height": size[1]},
+            "color_scheme": theme,
+            "timezone_id": "Asia/Tokyo",
+            **options,
+        }
+        contexts.append(chromium.new_context(**looks, java_script_enabled=javascript))
         page = watch(contexts[-1].new_page())
         page.goto(served.url + path, wait_until="load")
         return page
