@@ -200,7 +200,7 @@ def test_every_export_of_the_page_answers(judged):
     page = record(judged, "horizon=1h&origin=live")
     paths = {html.unescape(path) for path in re.findall(r'href="(/api/v1/[^"]+\.(?:csv|json)\?[^"]*)"', page)}
 
-    assert len(paths) == 12
+    assert len(paths) == 14
     for path in paths:
         answer = judged.get(path)
         assert (answer.status_code, "attachment" in answer.headers["Content-Disposition"]) == (200, True)
