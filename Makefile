@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BENCH_ARGS ?=
-TEST_ARGS ?=
+TEST_ARGS ?= --numprocesses logical --maxprocesses 4 --dist loadfile
 LOCK_ARGS ?=
 
 VENV := .venv

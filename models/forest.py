@@ -8,10 +8,12 @@ import numpy as np
 
 from market.errors import ModelError
 from models.forest_kernels import (
-    BLOCK_ROWS,
     FAULTS,
+    LARGE_TREE_ROWS,
     MAX_FEATURES,
     MAX_NODES,
+    SMALL_TREE_NODES,
+    SMALL_TREE_ROWS,
     STEP_BITS,
     STEP_MASK,
     add_changes,
@@ -60,11 +62,14 @@ class Forest:
             raise ModelError(f"forest refused: {reason}; train it again")
         object.__setattr__(self, "depths", tree_depths(self.nodes, self.starts))
 
-    def probability(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> np.ndarray:
+    def probability(self, rows: np.ndarray, block_rows: int = 0) -> np.ndarray:
         """Return the probability of up for each of the rows (n, features), float64; nan for a row that is not finite.
 
-        Rows are rounded to float32, as in training. `block_rows` rows walk through a tree side by side.
+        Rows are rounded to float32, as in training. `block_rows` rows walk through a tree side by side; 0 leaves it to
+        the size of the trees.
         """
+        is_large = len(self.nodes) > SMALL_TREE_NODES * len(self.depths)
+        block_rows = block_rows or (LARGE_TREE_ROWS if is_large else SMALL_TREE_ROWS)
         trees = (self.nodes, self.starts, self.depths)
         return self.probability_of(sum_leaves(self._fitting(rows), *trees, block_rows, self.weight, self.bias))
 

@@ -135,8 +135,8 @@ def _columns_of(rows: np.ndarray) -> np.ndarray:
 
 def _comparable(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     is_scale, least, center, spread = columns
-    wide = rows.astype(np.float64)
-    values = np.where(is_scale > 0.0, np.log(np.maximum(wide, least)), wide)
+    values, scales = rows.astype(np.float64), is_scale > 0.0
+    values[:, scales] = np.log(np.maximum(values[:, scales], least[scales]))
     with np.errstate(over="ignore"):  # what is too large for a float32 is infinitely far
         result: np.ndarray = ((values - center) / spread).astype(np.float32)
     return result

@@ -10,7 +10,6 @@ from market.errors import ModelError
 from models.array_file import pack
 from models.calibration import Calibration, calibration_from
 from models.forest import Contributions
-from models.forest_kernels import BLOCK_ROWS
 from models.moves import Move, move_from
 from models.panel import usual_move_bps
 from models.reference import Reference, reference_from
@@ -44,11 +43,11 @@ class ServedModel:
         if len(self.reference.rows) != len(self.features):
             raise ModelError(f"model {self.id} has reference rows of {len(self.reference.rows)} features; train again")
 
-    def predict(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
+    def predict(self, rows: np.ndarray, block_rows: int = 0) -> Scores:
         """Return the scores of rows (n, features) float64; a row with a hole gets nan, never a guess."""
         return replace(self.forecast(rows, block_rows), strangeness=self.reference.strangeness(rows))
 
-    def forecast(self, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> Scores:
+    def forecast(self, rows: np.ndarray, block_rows: int = 0) -> Scores:
         """Return the same without a look at how strange the rows are, which is nan: for rows nobody acts on."""
         probability = self.calibration.probability(self.form.probability(rows, block_rows))
         scale = usual_move_bps(rows[:, self.features.index(self.scale_column)], self.horizon_candles)
