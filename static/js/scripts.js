@@ -116,6 +116,7 @@ function whole() {
 function take(page) {
   if (body.dataset.market !== page.body.dataset.market) { location.reload(); return; } // other symbols, another record
   body.dataset.feed = page.body.dataset.feed;
+  body.dataset.version = page.body.dataset.version;
   if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     const old = document.getElementById(fresh.id);
@@ -147,8 +148,7 @@ let retrying = 0;
 let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
 function later() {
-  clearTimeout(settling);
-  settling = setTimeout(refresh, SETTLE_MS);
+  settling ||= setTimeout(() => { settling = 0; refresh(); }, SETTLE_MS);
 }
 function answered() {
   heardAt = performance.now();
@@ -170,7 +170,8 @@ function connect() {
     const wasBehind = isBehind;
     isBehind = status.is_behind;
     document.dispatchEvent(new CustomEvent("status"));
-    if (isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
+    const isOld = status.engine.alive && Number(body.dataset.version) < status.version; // rows or scores came after a look
+    if (isOld || isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
   });
   stream.addEventListener("price", (event) => {
     heard();
