@@ -107,23 +107,38 @@ class SkillStore:
         """Return for each group its (span, sums ...), a row for each span in order of the span."""
         c = table.c
         keys = [*([] if by else [c.symbol]), c.horizon, c.origin, *([] if part is None else [part])]
-        query = select(*keys, c[span], *(func.sum(c[name]) for name in names)).where(c.interval == self._interval)
+        if by:
+            query = select(*keys, c[span], *(func.sum(c[name]) for name in names))
+            query = query.group_by(*keys, c[span]).order_by(*keys, c[span])
+        else:  # nearly every row is a span of its own: to take them as they lie is 2x over having them summed
+            query = select(*keys, c[span], *(c[name] for name in names)).order_by(*keys)
+        query = query.where(c.interval == self._interval)
         query = query.where(c.origin.in_(OURS) if wanted["origin"] is None else c.origin == wanted["origin"])
         for name in ("symbol", "horizon", "model"):
             if wanted[name] is not None:
                 query = query.where(c[name] == wanted[name])
-        rows = connection.execute(query.group_by(*keys, c[span]).order_by(*keys, c[span])).all()
         groups: dict[_Group, np.ndarray] = {}
-        for key, numbers in _tables(rows, len(keys)).items():
+        for key, numbers in _tables(connection.execute(query).all(), len(keys)).items():
             head = [*([""] if by else []), *key, *([""] if part is None else [])]
-            groups[head[0], head[1], head[2], head[3]] = numbers
+            groups[head[0], head[1], head[2], head[3]] = numbers if by else _summed(numbers)
         return groups
 
 
 def _tables(rows: Sequence[Any], keys: int) -> dict[tuple[str, ...], np.ndarray]:
     """Return the numbers of rows that begin with so many keys, by these; rows with the same ones follow each other."""
+    numbers = itemgetter(slice(keys, None))
     grouped = groupby(rows, itemgetter(slice(keys)))
-    return {tuple(key): np.array(list(zip(*some, strict=True))[keys:], dtype=float).T for key, some in grouped}
+    return {tuple(key): np.array([numbers(row) for row in some], dtype=float) for key, some in grouped}
+
+
+def _summed(numbers: np.ndarray) -> np.ndarray:
+    """Return (span, sums ...) with the sums of each span added up over the models, in order of the span."""
+    spans = numbers[:, 0]
+    if (spans[1:] > spans[:-1]).all():
+        return numbers
+    numbers = numbers[np.argsort(spans, kind="stable")]
+    starts = np.flatnonzero(np.diff(numbers[:, 0], prepend=-np.inf))
+    return np.column_stack([numbers[starts, 0], np.add.reduceat(numbers[:, 1:], starts)])
 
 
 def _group(spans: np.ndarray, bins: np.ndarray | None, *, has_holes: bool) -> Group:

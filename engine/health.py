@@ -1,4 +1,4 @@
-"""Tell the other processes how the engine is: a heartbeat file twice a second, prices as an event once."""
+"""Tell the other processes how the engine is: a heartbeat file twice a second and on demand, prices as an event."""
 
 import logging
 import os
@@ -19,7 +19,8 @@ from utils.performance_monitor import performance_monitor
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 0.5
+HEARTBEAT_SECONDS = 0.5  # at most, between two
+PRICE_SECONDS = 1.0
 MEASURE_SECONDS = 5.0  # timings are sorted for their percentiles: not for every beat
 HEARTBEAT_FILE = "engine.json"
 
@@ -39,7 +40,9 @@ class Health:
         self._started_mono_s = time.monotonic()
         self._measured: State = {}
         self._measure_at_s = 0.0
-        self._is_over = threading.Event()
+        self._tell_at_s = 0.0
+        self._is_wanted = threading.Event()
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
@@ -47,20 +50,25 @@ class Health:
         self._beat()
         self._thread.start()
 
+    def beat_soon(self) -> None:
+        """Have the next heartbeat written now; whoever calls this waits for nothing."""
+        self._is_wanted.set()
+
     def stop(self) -> None:
         """End the thread; the last heartbeat stays, so that pages show the last state with its age."""
-        self._is_over.set()
+        self._is_over = True
+        self._is_wanted.set()
         self._thread.join(2)
         self._file.close()
 
     def _run(self) -> None:
-        beats = 0
-        while not self._is_over.wait(HEARTBEAT_SECONDS):
-            beats += 1
+        while True:
+            self._is_wanted.wait(HEARTBEAT_SECONDS)
+            if self._is_over:
+                return
+            self._is_wanted.clear()
             try:
-                state = self._beat()
-                if beats % 2 == 0:
-                    self._tell(state)
+                self._tell(self._beat())
             except OSError as error:
                 logger.warning("heartbeat not written reason=%s", error.strerror)
 
@@ -99,6 +107,9 @@ class Health:
 
     def _tell(self, state: State) -> None:
         now = state["written_mono_s"]
+        if now < self._tell_at_s:
+            return
+        self._tell_at_s = now + PRICE_SECONDS
         prices = [
             {
                 "symbol": entry["symbol"],

@@ -92,6 +92,7 @@ class House:
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
         self._let_go_at_ms = self._score_foreign_at_ms = 0
+        self._beaten_version = 0
         self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
 
@@ -169,7 +170,7 @@ class House:
         self._patience.until_done(self._ledger.score, self._rest.clock.now_ms(), ())
         forecaster.log_widths = self._widths.load()
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
-        self._loop = Loop(
+        loop = self._loop = Loop(
             self._feed,
             Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL), self._widths),
             self._board,
@@ -187,10 +188,13 @@ class House:
         if self._is_over.is_set():
             return
         self._note = None
-        self._loop.run(lambda: self._between(forecaster), self._stopped)
+        loop.run(lambda: self._between(loop, forecaster), self._stopped)
 
-    def _between(self, forecaster: Forecaster) -> None:
+    def _between(self, loop: Loop, forecaster: Forecaster) -> None:
         """Look after models, memory and the disk between two slots."""
+        if loop.version != self._beaten_version:  # who was told of a close looks at the page now
+            self._beaten_version = loop.version
+            self._health.beat_soon()
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
         self._tend_oldest(market_ms)
@@ -226,6 +230,8 @@ class House:
 
     def _describe(self) -> State:
         clock, market_ms = self._rest.clock, self._rest.clock.now_ms()
+        # Read before the feed: a version is never told without the candles it was made from.
+        version = self._loop.version if self._loop else self._ledger.version()
         feed = {**_CONNECTING, **(self._feed.status() if self._feed else {})}
         states = {entry["symbol"]: entry for entry in feed.pop("symbols", [])}
         if self._feed is None and self._rest.is_refused:
@@ -238,7 +244,7 @@ class House:
             "speed": clock.speed if clock.stated_ms else self._source.speed,
             "market_ms": market_ms,
             "ahead_ms": market_ms - time.time_ns() // 1_000_000 if clock.stated_ms else None,
-            "version": self._loop.version if self._loop else self._ledger.version(),
+            "version": version,
             "cost_bps": self._config.cost_bps,
             "feed": {
                 **feed,

@@ -1,14 +1,19 @@
 """The whole house over its own simulated exchange: from an empty folder to scored predictions, and through a kill."""
 
+import json
 import os
+import re
 import signal
 import time
+import urllib.request
 
 import psutil
 import pytest
 
+from engine.health import HEARTBEAT_SECONDS
 from engine.source import free_port
 from tests.house_process import HouseProcess, environment, refused
+from utils.times import parse_utc
 
 pytestmark = pytest.mark.slow
 
@@ -68,6 +73,40 @@ def test_a_row_keeps_its_inputs(house):
 
     assert len(inputs) >= 12
     assert all(value is None or isinstance(value, float) for value in inputs.values())
+
+
+def test_a_heartbeat_comes_with_a_close_and_not_when_the_next_one_is_due(house):
+    heartbeat, written = house.folder / "instance" / "run" / "engine.json", []
+
+    def is_early():
+        written.append(json.loads(heartbeat.read_bytes())["written_mono_s"])
+        return 0 < written[-1] - written[-2] < 0.9 * HEARTBEAT_SECONDS if len(written) > 1 else False
+
+    assert house.wait_for("heartbeat between two others", 30, is_early)
+
+
+def test_a_page_shows_the_close_of_the_version_that_was_told(house):
+    for version, made_ms in _told(house, 5):
+        page = house.wait_for("page of the version", 10, lambda v=version: _page_since(house, v))
+
+        assert int(re.search(r'data-close="(\d+)"', page)[1]) >= made_ms
+
+
+def _told(house, count):
+    """Yield the version and the close of so many prediction events of the stream."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{house.port}/api/v1/stream", timeout=30) as stream:
+        for line in stream:
+            told = json.loads(line[6:]) if line.startswith(b'data: {"version"') else {}
+            if count and told.get("items"):
+                yield told["version"], parse_utc(told["items"][0]["made_at"])
+                count -= 1
+            if not count:
+                return
+
+
+def _page_since(house, version):
+    page = house.get("/")
+    return page if int(re.search(r'data-version="(\d+)"', page)[1]) >= version else None
 
 
 def test_a_second_start_on_the_same_folder_is_refused(house):

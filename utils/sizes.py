@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+_PLAIN = (float, int, str, bytes, type(None))  # hold nothing more, and are nearly all there is in a cache
+
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
@@ -27,7 +29,8 @@ def bytes_of(value: object) -> int:
             continue
         seen.add(id(one))
         total += max(sys.getsizeof(one), getattr(one, "nbytes", 0))
-        waiting.extend(_parts(one))
+        if not isinstance(one, _PLAIN):
+            waiting.extend(_parts(one))
     return total
 
 

@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask_compress import Compress
 
 from config import Config
-from web import assets, csrf, formats, hosts, latency, limits, login, problems, security
+from web import assets, csrf, formats, hosts, latency, limits, login, problems, security, shell
 from web.answers import StrictJson
 from web.api import PREFIX, nouns
 from web.described import describe_api
@@ -19,7 +19,6 @@ from web.live import Live
 from web.metrics import metrics
 from web.own_use import OwnUse
 from web.problems import error_id
-from web.shell import shell
 from web.stores import Stores
 from web.views import pages
 
@@ -66,7 +65,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
     site.register_blueprint(assets.assets)
     site.register_blueprint(health)
     site.register_blueprint(metrics)
-    site.context_processor(shell)
+    shell.register(site)
     kept_answers = KeptAnswers(site.wsgi_app, Watch(stores), lambda environ: login.may_have(site, environ))
     site.extensions.update(kept_answers=kept_answers, latencies=latency.Latencies(), own_use=OwnUse())
     site.wsgi_app = latency.timed(kept_answers, site.extensions["latencies"])  # type: ignore[assignment]

@@ -180,16 +180,12 @@ class Stores:
 
     def skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores (`SkillStore.skill`) as the ledger stands now; of imported signals as for `ledger`."""
-        if is_foreign(wanted):
-            wanted = {**wanted, "origin": ORIGIN}
         key = (self.stamp(), *sorted(wanted.items()))
-        return self.caches["scores"].get_or_compute(
-            key, lambda: self._read(lambda venue: venue.skills.skill(**wanted), [])
-        )
+        return self.caches["scores"].get_or_compute(key, lambda: self._scores(wanted))
 
     def recent_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `SKILL_AGE_SECONDS` old: resampling all symbols is too much for each page."""
-        return self.caches["scores"].get_or_compute(self._market_key("recent", wanted), lambda: self.skill(**wanted))
+        return self.caches["scores"].get_or_compute(self._market_key("recent", wanted), lambda: self._scores(wanted))
 
     def week_skill(self, horizon: str) -> list[dict[str, Any]]:
         """Return the scores of a horizon, all symbols together, over the last seven days; as old as recent ones."""
@@ -201,7 +197,7 @@ class Stores:
 
     def settled_skill(self, **wanted: str | None) -> list[dict[str, Any]]:
         """Return scores that may be up to `RECORD_AGE_SECONDS` old: the record shows hundreds, each resampled."""
-        return self.caches["record"].get_or_compute(self._market_key("settled", wanted), lambda: self.skill(**wanted))
+        return self.caches["record"].get_or_compute(self._market_key("settled", wanted), lambda: self._scores(wanted))
 
     # candles
 
@@ -262,6 +258,10 @@ class Stores:
         return used_bytes, shutil.disk_usage(self.instance_dir).free if self.instance_dir.is_dir() else 0
 
     # private
+
+    def _scores(self, wanted: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        asked = {**wanted, "origin": ORIGIN} if is_foreign(wanted) else wanted
+        return self._read(lambda venue: venue.skills.skill(**asked), [])
 
     def _market_key(self, name: str, wanted: Mapping[str, str | None]) -> tuple[Any, ...]:
         beat = self.heartbeat()

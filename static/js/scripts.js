@@ -9,6 +9,7 @@ const LATE_MS = 10000; // a closed candle may take this long before it counts as
 const LIT_MS = 900; // as long as the light in the style sheet
 const RESTLESS_MS = 10000; // a price that moves more often than this is no news
 const SETTLE_MS = 120; // the rows of one close come in a few events
+const HURRY_MS = 1000; // so long what was told and is not on the page yet is looked for without waiting for the next status
 
 export const thin = (value, digits) => {
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
@@ -102,6 +103,7 @@ export async function refresh() {
     if (answer.ok) {
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       answered();
+      if (Number(body.dataset.version) < Number(version) && performance.now() - toldAt < HURRY_MS) later();
     }
   } catch { /* the stream notices that the server is gone, and says so */ }
   isFetching = false;
@@ -116,6 +118,7 @@ function whole() {
 function take(page) {
   if (body.dataset.market !== page.body.dataset.market) { location.reload(); return; } // other symbols, another record
   body.dataset.feed = page.body.dataset.feed;
+  body.dataset.version = page.body.dataset.version;
   if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     const old = document.getElementById(fresh.id);
@@ -142,13 +145,13 @@ const lost = document.getElementById("lost");
 let heardAt = performance.now();
 let settling = 0;
 let version = body.dataset.version;
+let toldAt = -HURRY_MS; // when the newest version was
 let stream;
 let retrying = 0;
 let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
 function later() {
-  clearTimeout(settling);
-  settling = setTimeout(refresh, SETTLE_MS);
+  settling ||= setTimeout(() => { settling = 0; refresh(); }, SETTLE_MS);
 }
 function answered() {
   heardAt = performance.now();
@@ -170,7 +173,8 @@ function connect() {
     const wasBehind = isBehind;
     isBehind = status.is_behind;
     document.dispatchEvent(new CustomEvent("status"));
-    if (isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
+    const isOld = status.engine.alive && Number(body.dataset.version) < status.version; // rows or scores came after a look
+    if (isOld || isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
   });
   stream.addEventListener("price", (event) => {
     heard();
@@ -179,6 +183,7 @@ function connect() {
   stream.addEventListener("prediction", (event) => {
     heard();
     version = event.lastEventId || version; // only the last part of many rows has an id
+    toldAt = performance.now();
     later();
   });
   stream.addEventListener("resync", later);

@@ -143,6 +143,14 @@ def test_weeks_regimes_of_volatility_and_regimes_of_trend_each_hold_every_row(en
     assert sum(item["n"] for item in skills(engine, by="week")) == pooled["n"] == 2 * ROWS
 
 
+def test_a_span_in_which_the_model_changed_is_one_span(engine):
+    (one,), (summed,) = skills(engine, symbol="ETHUSDT"), skills(engine, symbol="ETHUSDT", by="horizon")
+
+    assert one["n_independent"] == summed["n_independent"]
+    assert [one[key] for key in KEYS] == pytest.approx([summed[key] for key in KEYS])
+    assert one["brier_skill_low"] == pytest.approx(summed["brier_skill_low"])
+
+
 def test_parts_of_one_symbol_carry_its_name(engine):
     ours = skills(engine, by="week", symbol="ETHUSDT")
 

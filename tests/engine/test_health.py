@@ -1,3 +1,5 @@
+import threading
+
 import msgspec
 import pytest
 
@@ -45,3 +47,23 @@ def test_a_heartbeat_tells_its_own_process(beat):
     assert found.is_alive(found.written_mono_s)
     assert found.rss_mb > 1
     assert found.version == 3
+
+
+def test_a_heartbeat_is_written_at_once_when_it_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.health.HEARTBEAT_SECONDS", 3_600)
+    versions, is_second = iter((1, 2)), threading.Event()
+
+    def describe():
+        version = next(versions)
+        if version == 2:
+            is_second.set()
+        return {"symbols": [], "version": version, "fault": None}
+
+    health = Health(tmp_path, Postman(tmp_path / "live"), describe)
+    health.start()
+    health.beat_soon()
+    is_wanted = is_second.wait(20)
+    health.stop()
+
+    assert is_wanted
+    assert msgspec.json.decode((tmp_path / "engine.json").read_bytes())["version"] == 2

@@ -38,9 +38,12 @@ PATHS = (
 _WATCH = """() => {
   const told = [];
   window.told = told;
+  const close = () => document.getElementById("c-close").dataset.close;
+  let seen = close(); // what the page came with is no news
   new MutationObserver(() => {
-    const close = document.getElementById("c-close").dataset.close;
-    if (told.at(-1)?.[0] !== close) requestAnimationFrame(() => told.push([close, Date.now()]));
+    if (close() === seen) return;
+    seen = close();
+    requestAnimationFrame(() => told.push([seen, Date.now()]));
   }).observe(document.body, { subtree: true, childList: true });
 }"""
 

@@ -135,6 +135,21 @@ def test_a_prediction_replaces_the_cells_of_its_row(open_page, send, served):
     assert page.complaints == []
 
 
+def test_rows_that_find_their_place_after_the_page_was_looked_at_are_shown_too(open_page, send, served):
+    page = open_page("/?horizon=1h")
+    house = served.house
+    house.market_ms = T0 + house.length_ms
+    published = house.ledger.publish([house.prediction("BTCUSDT", "1h", T0, up=0.9)])
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+        send(page, "prediction", published.version, version=published.version, items=published.rows)
+
+    house.ledger.settle()
+    house.beat()
+
+    expect(page.locator("#r-BTCUSDT .c-prob b")).to_have_text("90.0%")
+    expect(page.locator("#c-close")).to_have_attribute("data-close", str(house.market_ms))
+
+
 def test_a_feed_that_falls_silent_is_told_without_a_reload(open_page, served):
     page = open_page("/")
     expect(page.locator("#notice")).to_have_text("")

@@ -1,5 +1,6 @@
 """The real worker over real sockets: what was asked before is answered at once, and never to who may not see it."""
 
+import gc
 import os
 import re
 import socket
@@ -24,12 +25,20 @@ THREADS = 4
 
 
 class CountingWorker(PatientWorker):
-    """Runs beside the tests, and counts the requests that took a thread."""
+    """Runs beside the tests, counts the requests that took a thread, and notes how many connections there were."""
 
     handed = 0
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.let_in = []
+
     def init_signals(self):
         pass  # signals belong to the main thread
+
+    def accept(self, listener):
+        super().accept(listener)
+        self.let_in.append(self.nr_conns)
 
     def enqueue_req(self, conn):
         self.handed += 1
@@ -37,9 +46,9 @@ class CountingWorker(PatientWorker):
 
 
 class Server:
-    """One worker over a site of this process."""
+    """One worker over a site of this process; so many visitors are there before it."""
 
-    def __init__(self, site, **settings):
+    def __init__(self, site, early=0, **settings):
         self.kept = site.extensions["kept_answers"]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # so that a page does not fit
@@ -48,9 +57,10 @@ class Server:
             config.set(name, value)
         app = SimpleNamespace(wsgi=lambda: site)
         self.worker = CountingWorker(0, os.getppid(), [self._listener], app, 30, config, Logger(config))
+        self._visitors = []
+        self.early = [self.connect() for _ in range(early)]
         self._thread = threading.Thread(target=self.worker.init_process)
         self._thread.start()
-        self._visitors = []
 
     def connect(self, **options):
         self._visitors.append(Visitor(self._listener.getsockname(), **options))
@@ -61,6 +71,7 @@ class Server:
             visitor.close()
         self.worker.handle_exit(None, None)
         self._thread.join(20)
+        gc.unfreeze()
         self.worker.tmp.close()
         for handler in self.worker.log.access_log.handlers:
             handler.close()
@@ -150,6 +161,33 @@ def test_a_new_connection_is_answered_at_once_too(server):
     answer = server.connect().ask()
 
     assert (answer.status, server.worker.handed) == (200, 1)
+
+
+def test_all_who_wait_are_let_in_together(lively, serve):
+    server = serve(lively.site, early=9)
+
+    answers = [visitor.ask("/healthz") for visitor in server.early]
+
+    assert [answer.status for answer in answers] == [200] * 9
+    assert server.worker.let_in == [9]
+
+
+def test_a_visitor_who_does_not_hang_up_holds_up_nobody(server, monkeypatch):
+    monkeypatch.setattr("gunicorn.util.close_graceful.__defaults__", (3_600.0, 65_536))
+    staying, other = server.connect(), server.connect()
+    other.ask()
+
+    last = staying.ask(LIST, "Connection: close")
+    answer = other.ask()
+
+    assert (last.headers["Connection"], staying.is_closed()) == ("close", True)
+    assert (answer.status, server.worker.handed) == (200, 2)
+
+
+def test_what_was_loaded_is_not_searched_for_garbage(server):
+    server.connect().ask()
+
+    assert gc.get_freeze_count() > 0
 
 
 def test_who_has_the_answer_is_told_so_until_it_is_another_one(server, lively):
