@@ -140,12 +140,23 @@ def test_every_score_and_every_percentage_is_marked(lively):
 
 
 def test_the_strip_tells_skill_with_its_n_interval_and_origin(lively):
+    lively.lengthen()
+
     strip = re.search(r'id="c-skill".*?</div>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
 
     assert "replayed" in strip
-    assert 'data-n="24"' in strip
-    assert "n\u00a024" in strip
+    assert 'data-n="36"' in strip
+    assert "n\u00a036" in strip
     assert "no measurable edge" in strip
+
+
+def test_of_too_few_horizons_only_the_n_is_told(lively):
+    page = lively.get("/?horizon=1h").text
+    strip = re.search(r'id="c-skill".*?</div>', page, re.DOTALL)[0]
+
+    assert "– too few yet, n 24" in words(strip)
+    assert "too few n 8" in words(row(page, "EDGEUSDT"))
+    assert "%" not in strip
 
 
 def test_the_strip_tells_the_skill_of_the_last_seven_days(lively):
