@@ -214,6 +214,7 @@ def test_the_board_fits_every_width_with_long_names_and_alarms(open_page, served
     page = open_page("/?horizon=1h", (width, 900))
 
     expect(page.locator("#alarms")).to_contain_text("9 h late")
+    assert page.locator("main a[href*='/predictions.csv']").is_visible()
     assert misfits(page) == {}
 
 
