@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 
 from web.assets import asset_url, has_asset
+from web.cookies import cookie_name
 from web.preferences import preferences, zone_label
 from web.site_stores import settings, stores
 from web.situation import situation
@@ -25,6 +26,7 @@ def shell() -> dict[str, Any]:
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
         "chosen": preferences(),
+        "cookies": cookie_name(current_app, ""),
         "zone": zone_label(),
         "asset_url": asset_url,
         "has_asset": has_asset,

@@ -251,9 +251,9 @@ def test_the_theme_comes_from_the_cookie(lively):
     client = lively.site.test_client()
 
     assert '<html lang="en">' in client.get("/").text
-    client.set_cookie("candela-theme", "dark")
+    client.set_cookie("candela-8000-theme", "dark")
     assert '<html lang="en" data-theme="dark">' in client.get("/").text
-    client.set_cookie("candela-theme", '"><script>')
+    client.set_cookie("candela-8000-theme", '"><script>')
     assert '<html lang="en">' in client.get("/").text
 
 
@@ -319,7 +319,7 @@ def test_every_link_and_the_form_keep_the_rest_of_the_state(lively):
 def test_the_watched_are_those_of_the_cookie(lively):
     client = lively.site.test_client()
     empty = client.get("/?horizon=1h&show=watched").text
-    client.set_cookie("candela-watch", "DOGEUSDT.NOPEUSDT")
+    client.set_cookie("candela-8000-watch", "DOGEUSDT.NOPEUSDT")
 
     page = client.get("/?horizon=1h&show=watched").text
 
@@ -347,5 +347,5 @@ def test_the_hint_goes_when_it_is_no_longer_wanted(lively):
     client = lively.site.test_client()
 
     assert "How to read a row" in client.get("/?horizon=1h").text
-    client.set_cookie("candela-hints", "off")
+    client.set_cookie("candela-8000-hints", "off")
     assert "How to read a row" not in client.get("/?horizon=1h").text

@@ -69,7 +69,11 @@ def product(tmp_path_factory, chromium):
         house.wait_for("scored row", 120, lambda: items("ledger?horizon=1h&origin=replayed&state=scored&limit=1"))
         rows = {"open": items("ledger?horizon=4h&state=open&limit=1")[0]["id"]}
         rows["scored"] = items("ledger?horizon=1h&origin=replayed&state=scored&limit=1")[0]["id"]
-        watched = {"name": "candela-watch", "value": "BTCUSDT.EDGEUSDT.WALKUSDT", "url": f"http://127.0.0.1:{port}"}
+        watched = {
+            "name": f"candela-{port}-watch",
+            "value": "BTCUSDT.EDGEUSDT.WALKUSDT",
+            "url": f"http://127.0.0.1:{port}",
+        }
         context.add_cookies([watched])
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", session=context.storage_state(), rows=rows, house=house)
         context.close()
