@@ -75,6 +75,7 @@ def test_of_too_few_horizons_only_the_n_is_told(lively):
     assert "of 8 horizons that do not overlap: too few to tell yet, n 24" in part(page, "finding")
     assert re.search(r"All, 1 h – n 24 too few to tell", part(page, "skill"))
     assert re.search(r"EDGEUSDT control too few n 8", part(page, "matrix"))
+    assert "Log-loss skill, 95% too few to tell" in part(page, "scores")
 
 
 @pytest.mark.parametrize("origin", ["live", "replayed", "imported"])
