@@ -135,7 +135,8 @@ document.getElementById("hint-off")?.addEventListener("click", (event) => {
 
 // The address of what is shown: as it stands above, and what the page chose by itself, such as the horizon.
 const copy = document.getElementById("copy");
-if (copy && navigator.clipboard) { // browsers keep it from pages that are neither local nor encrypted
+if (!navigator.clipboard) copy?.remove(); // browsers keep it from pages that are neither local nor encrypted
+else if (copy) {
   copy.hidden = false;
   copy.addEventListener("click", async () => {
     const label = copy.lastElementChild;
