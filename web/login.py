@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from config import Config
 from web.assets import asset_url
+from web.cookies import cookie_name
 from web.csrf import form_token
 from web.guesses import MAX_FAILURES, WINDOW_SECONDS, Guess, Guesses
 from web.hosts import is_behind_proxy
@@ -55,7 +56,9 @@ def may_have(site: Flask, environ: "WSGIEnvironment") -> bool:
     sessions: Sessions | None = site.extensions.get("sessions")
     if sessions is None:
         return True
-    return "HTTP_AUTHORIZATION" not in environ and sessions.is_open(parse_cookie(environ).get(COOKIE))
+    return "HTTP_AUTHORIZATION" not in environ and sessions.is_open(
+        parse_cookie(environ).get(cookie_name(site, COOKIE))
+    )
 
 
 @login.get("/login")
@@ -75,7 +78,12 @@ def enter() -> AnyResponse:
         return login_page(401, place, "That is not the password.")
     answer = redirect(place, 303)
     answer.set_cookie(
-        COOKIE, _sessions().open(), MAX_AGE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
+        cookie_name(current_app, COOKIE),
+        _sessions().open(),
+        MAX_AGE_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
     )
     return answer
 
@@ -85,7 +93,7 @@ def leave() -> AnyResponse:
     """End every session."""
     _sessions().end_all()
     answer = redirect("/login", 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="Lax", secure=request.is_secure)
+    answer.delete_cookie(cookie_name(current_app, COOKIE), httponly=True, samesite="Lax", secure=request.is_secure)
     return answer
 
 
@@ -118,7 +126,7 @@ def _let_in() -> None:
 
 
 def _require_password() -> Response | None:
-    g.is_known = _sessions().is_open(request.cookies.get(COOKIE))
+    g.is_known = _sessions().is_open(request.cookies.get(cookie_name(current_app, COOKIE)))
     if g.is_known or request.endpoint in OPEN_ENDPOINTS:
         return None
     given = request.authorization.password if request.authorization else None

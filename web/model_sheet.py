@@ -6,13 +6,13 @@ from typing import Any
 
 from data.champion_store import PERSON, ChampionStore, Change
 from data.drift_store import DRIFT_LIMIT
-from data.skill import MIN_RESAMPLED
 from utils.mailbox import Letter
 from utils.times import parse_utc
 from web.heartbeat import Heartbeat, Training
 from web.model_cards import Card, model_cards
 from web.model_choices import Choice, choices_of, family_name
 from web.model_drawings import DRIFT_BARS, Bar, SkillPlot, drift_bars, skill_limit, skill_plot
+from web.skills import Skill, is_told, scored
 from web.stores import Stores
 
 CHANGES = 12
@@ -27,11 +27,11 @@ class Score:
     """One score of a model in words: where its rows come from, its value, n and interval (shares of 1)."""
 
     source: str
-    value: float
+    value: float | None  # None: too few horizons to tell
     n: int
     low: float | None
     high: float | None
-    plot: SkillPlot
+    plot: SkillPlot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,7 @@ class ModelsSheet:
     undo: Change | None
     refused: list[Card]
     waiting: list[Letter]
-    weeks: list[dict[str, Any]]
-    min_resampled: int
+    weeks: list[tuple[str, Skill]]  # live, by ISO week
     leaks: list[dict[str, Any]]
     leak_job: Training | None
     leak_failure: str | None
@@ -111,8 +110,7 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
         undo=_undo(changes, horizon, here),
         refused=[card for card in cards if card["state"] != "ok"],
         waiting=[letter for letter in stores.mailbox.waiting() if letter.get("order") != "empty"],
-        weeks=stores.recent_skill(by="week", horizon=horizon, origin="live")[-WEEKS:] if horizon else [],
-        min_resampled=MIN_RESAMPLED,
+        weeks=_weeks(stores, horizon),
         leaks=leaks,
         leak_job=beat.models.leaks if is_alive else None,
         leak_failure=None if is_done else beat.models.leaks_failure,
@@ -150,30 +148,34 @@ def _kept(card: Card) -> Kept | None:
 
 
 def _scores(card: Card, limit: float) -> list[Score]:
-    """Return the out-of-sample scores of a model: of live rows, and of the walk-forward in the record or training."""
-    found = []
-    for origin, source in _SOURCES:
-        scores = card["scores"].get(origin)
-        if scores and scores["brier_skill"] is not None:
-            value = scores["brier_skill"]
-            low, high = _interval(scores)
-            found.append(Score(source, value, scores["n"], low, high, skill_plot(value, low, high, limit)))
-    record = card["metrics"].get(card["family"])
-    if record and "replayed" not in card["scores"]:
+    """Return the out-of-sample scores of a model: of live rows, and of the walk-forward in the record or training.
+
+    A later model finds most slots of the record taken: where its own rows there are too few, its training is asked.
+    """
+    scores, record = card["scores"], card["metrics"].get(card["family"])
+    found = [_score(source, scores[origin], limit) for origin, source in _SOURCES if origin in scores]
+    if record and not is_told(scores.get("replayed")):
         value = record["brier_skill"]
-        found.append(Score("in walk-forward", value, record["n"], None, None, skill_plot(value, None, None, limit)))
+        in_training = Score("in walk-forward", value, record["n"], None, None, skill_plot(value, None, None, limit))
+        found = [score for score in found if score.source == "live"] + [in_training]
     return found
 
 
-def _shown_values(card: Card) -> list[float | None]:
-    return [value for score in card["scores"].values() for value in (score["brier_skill"], *_interval(score)) if value]
+def _score(source: str, scores: dict[str, Any], limit: float) -> Score:
+    if not is_told(scores):
+        return Score(source, None, scores["n"], None, None, None)
+    value, low, high = (scores[name] for name in ("brier_skill", "brier_skill_low", "brier_skill_high"))
+    return Score(source, value, scores["n"], low, high, skill_plot(value, low, high, limit))
 
 
-def _interval(scores: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Return the interval of a skill; none where so few horizons make it everything that is possible."""
-    if scores["n_independent"] < MIN_RESAMPLED:
-        return None, None
-    return scores["brier_skill_low"], scores["brier_skill_high"]
+def _shown_values(card: Card) -> list[float]:
+    shown = [scores for scores in card["scores"].values() if is_told(scores)]
+    return [scores[name] for scores in shown for name in ("brier_skill", "brier_skill_low", "brier_skill_high")]
+
+
+def _weeks(stores: Stores, horizon: str) -> list[tuple[str, Skill]]:
+    items = stores.recent_skill(by="week", horizon=horizon, origin="live")[-WEEKS:] if horizon else []
+    return [(item["week"], scored(item)) for item in items]
 
 
 def _undo(changes: list[Change], horizon: str, here: list[Card]) -> Change | None:

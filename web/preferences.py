@@ -7,10 +7,11 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 from werkzeug.wrappers import Response
 
-PREFIX = "candela-"
+from web.cookies import cookie_name
+
 SEPARATOR = "."  # between watched symbols; no symbol has one
 MOST_WATCHED = 100
 MAX_FEE_BPS = 100.0  # of one side
@@ -57,10 +58,11 @@ def preferences() -> Preferences:
 
 def remember(answer: Response, name: str, value: str) -> None:
     """Keep one choice in the reader's browser for a year; a default is forgotten instead."""
+    kept = cookie_name(current_app, name)
     if value:
-        answer.set_cookie(PREFIX + name, value, max_age=_YEAR_SECONDS, samesite="Lax", secure=request.is_secure)
+        answer.set_cookie(kept, value, max_age=_YEAR_SECONDS, samesite="Lax", secure=request.is_secure)
     else:
-        answer.delete_cookie(PREFIX + name, samesite="Lax", secure=request.is_secure)
+        answer.delete_cookie(kept, samesite="Lax", secure=request.is_secure)
 
 
 def fee_of(text: str) -> float | None:
@@ -105,4 +107,4 @@ def _zone(name: str) -> tzinfo | None:
 
 
 def _cookie(name: str) -> str:
-    return request.cookies.get(PREFIX + name, "")
+    return request.cookies.get(cookie_name(current_app, name), "")

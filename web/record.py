@@ -1,6 +1,6 @@
 """Everything the track record shows: how good the rows of one origin and horizon were, and the rows themselves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from data.skill import calibration_gap
 from web.board_table import CONTROLS
 from web.cursors import signed
 from web.score_drawings import Reliability, Scale, reliability, score_scale
-from web.skills import Skill, chosen_origin, skill_of, skills_by_symbol
+from web.skills import Skill, chosen_origin, is_told, skill_of, skills_by_symbol
 from web.stores import Stores
 from web.tables import horizon_order
 
@@ -21,7 +21,6 @@ ROWS = 20
 MOST_WEEKS = 13
 _MOST_SYMBOLS = 12
 _ENDS = 6  # the best and the worst of more
-_WHOLE = (-1e9, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One score on a line of intervals: a name, the score, and where its marks stand in percent."""
+    """One score on a line of intervals: a name, the score, and where its marks stand in percent; none when untold."""
 
     name: str
     link: str
     item: dict[str, Any]
+    is_told: bool
     low: float
     high: float
     at: float
@@ -68,8 +68,7 @@ class Lines:
     @property
     def is_cut(self) -> bool:
         """Return whether some interval goes on beyond an end of the scale."""
-        items = (line.item for line in self.lines)
-        return any(self.scale.is_cut(*_interval(item)) for item in items)
+        return any(self.scale.is_cut(*_interval(line.item)) for line in self.lines if line.is_told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +109,12 @@ def make_record(stores: Stores, asked: Asked) -> RecordSheet:
     heads = [item for item in (*ours, *theirs) if item["origin"] == origin]
     head = next((item for item in heads if item["horizon"] == asked.horizon and item["n"]), None)
     each = stores.settled_skill(**asked.filters("model", "origin"))
-    symbols = [item for item in each if item["horizon"] == asked.horizon and item["brier_skill"] is not None]
+    symbols = [item for item in each if item["horizon"] == asked.horizon and is_told(item)]
     shown = _ends(symbols)
     weeks = _parts(stores, asked, "week")[::-1]
     models = _parts(stores, asked, "model")
     rows, cursor = _rows(stores, asked)
-    scale = score_scale([_interval(item) for item in (*_scored(heads), *shown)])
+    scale = score_scale([_interval(item) for item in (*filter(is_told, heads), *shown)])
     return RecordSheet(
         asked=asked,
         origins=[(name, counts[name]) for name in ORIGINS if name != "imported" or counts[name] or theirs],
@@ -163,10 +162,6 @@ def _rows(stores: Stores, asked: Asked) -> tuple[list[Row], str | None]:
     return rows, signed(cursor, "record")
 
 
-def _scored(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [item for item in items if item["brier_skill"] is not None]
-
-
 def _ends(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the scores, best first; of many the best and the worst."""
     ranked = sorted(items, key=lambda item: -item["brier_skill"])
@@ -174,24 +169,23 @@ def _ends(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lines(items: Sequence[dict[str, Any]], name: str, asked: Asked, scale: Scale | None = None) -> Lines:
-    """Return a line for each item; those without a skill have no marks."""
-    known = _scored(items)
-    scale = scale or score_scale([_interval(item) for item in known])
+    """Return a line for each item; those whose skill is not told have no marks."""
+    scale = scale or score_scale([_interval(item) for item in filter(is_told, items)])
     lines = []
     for item in items:
-        low, high = _interval(item) if item["brier_skill"] is not None else (0.0, 0.0)
-        at = scale.place(item["brier_skill"] or 0.0)
+        is_shown = is_told(item)
+        low, high = _interval(item) if is_shown else (0.0, 0.0)
+        at = scale.place(item["brier_skill"] if is_shown else 0.0)
         link = {"symbol": f"/s/{item['symbol']}", "horizon": f"?{asked.query(horizon=item['horizon'])}"}.get(name, "")
         if name == "model":
             link = f"?{asked.query(model=item['model'])}"
         kind = {"edge": "edge", "worse than base": "worse"}.get(item["verdict"], "plain")
-        lines.append(Line(item[name], link, item, scale.place(low), scale.place(high), at, kind))
+        lines.append(Line(item[name], link, item, is_shown, scale.place(low), scale.place(high), at, kind))
     return Lines(scale, lines)
 
 
 def _interval(item: dict[str, Any]) -> tuple[float, float]:
-    low, high = item["brier_skill_low"], item["brier_skill_high"]
-    return _WHOLE if low is None or high is None else (low, high)
+    return item["brier_skill_low"], item["brier_skill_high"]
 
 
 def _matrix(

@@ -12,7 +12,7 @@ from utils.secret_file import load_or_make_secret, load_secret
 
 logger = logging.getLogger(__name__)
 
-COOKIE = "candela-session"
+COOKIE = "session"
 KEY_FILE = "session.key"  # in INSTANCE_DIR; without it there is no session
 MAX_AGE_SECONDS = 30 * 24 * 3_600
 _NAME_BYTES = 12

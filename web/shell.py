@@ -3,10 +3,11 @@
 from contextlib import suppress
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from market.errors import SourceUnavailable
 from web.assets import asset_url, has_asset
+from web.cookies import cookie_name
 from web.preferences import preferences, zone_label
 from web.site_stores import settings, stores
 from web.situation import situation
@@ -43,6 +44,7 @@ def _shell() -> dict[str, Any]:
         "navigation": pages.navigation(),
         "place": pages.place(request.endpoint),
         "chosen": preferences(),
+        "cookies": cookie_name(current_app, ""),
         "zone": zone_label(),
         "asset_url": asset_url,
         "has_asset": has_asset,

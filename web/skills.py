@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from data.skill import MIN_INDEPENDENT, calibration_gap
+from data.skill import MIN_INDEPENDENT, MIN_RESAMPLED, calibration_gap
 
 _KINDS = {"edge": "edge", "worse than base": "worse"}
 
@@ -23,7 +23,7 @@ class Tenth:
 class Skill:
     """One score with its sample, its interval and its verdict in words."""
 
-    value: float | None  # Brier skill, share of 1
+    value: float | None  # Brier skill, share of 1; None: too few horizons to tell, see `is_told`
     low: float | None
     high: float | None
     n: int
@@ -35,6 +35,11 @@ class Skill:
     gap: float | None  # mean distance of said and happened, share of 1
     worst: tuple[float, float] | None  # said, happened, in the bin that is furthest off
     tenths: tuple[Tenth, ...]
+
+    @property
+    def is_few(self) -> bool:
+        """Return whether so few horizons were scored that only their n is told."""
+        return self.n_independent < MIN_RESAMPLED
 
     @property
     def is_short(self) -> bool:
@@ -53,6 +58,11 @@ class Skill:
         return _KINDS.get(self.verdict, "plain")
 
 
+def is_told(item: dict[str, Any] | None) -> bool:
+    """Return whether the skill of a score is shown: below ten horizons anything is possible, and only its n is told."""
+    return item is not None and item["brier_skill"] is not None and item["n_independent"] >= MIN_RESAMPLED
+
+
 def chosen_origin(items: Iterable[dict[str, Any]]) -> str | None:
     """Return the origin whose pooled score is shown: live as soon as it has enough independent rows."""
     by_origin = {item["origin"]: item for item in items if item["n"]}
@@ -65,23 +75,25 @@ def chosen_origin(items: Iterable[dict[str, Any]]) -> str | None:
 def skill_of(items: Iterable[dict[str, Any]], origin: str | None) -> Skill | None:
     """Return the score of this origin, or None when there is none."""
     item = next((item for item in items if item["origin"] == origin and item["n"]), None)
-    return None if item is None else _skill(item)
+    return None if item is None else scored(item)
 
 
 def skills_by_symbol(items: Iterable[dict[str, Any]], origin: str | None) -> dict[str, Skill]:
     """Return the scores of this origin by symbol."""
-    return {item["symbol"]: _skill(item) for item in items if item["origin"] == origin and item["n"]}
+    return {item["symbol"]: scored(item) for item in items if item["origin"] == origin and item["n"]}
 
 
-def _skill(item: dict[str, Any]) -> Skill:
+def scored(item: dict[str, Any]) -> Skill:
+    """Return one score as a page shows it."""
     bins = item["calibration"]
     worst = max(
         bins, key=lambda entry: abs(entry["mean_probability"] - entry["share_up"]) * entry["n"] ** 0.5, default=None
     )
+    value, low, high = (item[f"brier_skill{part}"] if is_told(item) else None for part in ("", "_low", "_high"))
     return Skill(
-        value=item["brier_skill"],
-        low=item["brier_skill_low"],
-        high=item["brier_skill_high"],
+        value=value,
+        low=low,
+        high=high,
         n=item["n"],
         n_independent=item["n_independent"],
         verdict=item["verdict"],

@@ -11,10 +11,9 @@ const digits = Number(box.dataset.digits);
 const ownCostBps = Number(box.dataset.costBps ?? 0); // a fee of the reader's own: a call it eats up is drawn grey
 const step = Number(box.dataset.intervalMs) / 1000;
 const lines = box.dataset.lines ? box.dataset.lines.split(",") : [];
-const isSmall = matchMedia("(max-width: 719px)").matches;
+const small = matchMedia("(max-width: 719px)");
 const price = (value) => thin(value, digits);
 const seconds = (text) => Date.parse(text) / 1000;
-const SHOWN = isSmall ? 60 : 150;
 const LINE = 13; // px of one line of text
 const AXIS = 80; // px of the price scale, more or less
 const GAP_SLOTS = 12; // a longer hole is drawn as wide as so many candles, as in the server's drawing
@@ -81,10 +80,11 @@ function draw() {
     return chart.addSeries(LineSeries, { ...quiet, priceFormat: { type: "price", precision: 0, minMove: 1 }, autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }) }, 1);
   }
 
-  const steps = () => (now.forecast ? Math.max(1, Math.min(Math.round((now.forecast.due - now.forecast.made) / step), isSmall ? 24 : 60)) : 0);
+  const steps = () => (now.forecast ? Math.max(1, Math.min(Math.round((now.forecast.due - now.forecast.made) / step), small.matches ? 24 : 60)) : 0);
+  const shown = () => (small.matches ? 60 : 150) + steps();
   // Beside the end of the forecast is room for its prices; on a phone they stand inside.
-  const room = () => (isSmall || !now.forecast ? 3 : Math.ceil((SHOWN + steps()) * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
-  const over = overlay(chart, bars, now, { price, step, steps, isSmall });
+  const room = () => (small.matches || !now.forecast ? 3 : Math.ceil(shown() * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
+  const over = overlay(chart, bars, now, { price, step, steps, small });
   bars.attachPrimitive(over);
 
   let places = [];
@@ -106,7 +106,7 @@ function draw() {
       rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       localization: { timeFormatter: moment },
-      timeScale: { borderColor: colour("line"), timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000) },
+      timeScale: { borderColor: colour("line"), lockVisibleTimeRangeOnResize: true, timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000) },
     });
     bars.applyOptions({ upColor: colour("card"), downColor: colour("down"), borderUpColor: colour("up"), borderDownColor: colour("down"), wickUpColor: colour("up"), wickDownColor: colour("down"), priceLineColor: colour("edge") });
     for (const [line, series] of drawn) {
@@ -119,8 +119,23 @@ function draw() {
 
   box.querySelector(".plot")?.remove();
   paint();
-  const shown = () => SHOWN + steps();
-  chart.timeScale().setVisibleLogicalRange({ from: places.length - shown(), to: places.length - 1 });
+  const scale = chart.timeScale();
+  let begun = 0;
+  function begin() {
+    begun = shown();
+    scale.setVisibleLogicalRange({ from: places.length - begun, to: places.length - 1 });
+  }
+  begin();
+  // In a window of another width the chart begins anew; what somebody has moved or zoomed stays in view.
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.clientWidth === width) return;
+    width = box.clientWidth;
+    const { from, to } = scale.getVisibleLogicalRange(), last = places.length - 1;
+    const isMoved = Math.abs(to - last) >= 1 || Math.abs(to - from - begun + 1) >= 1;
+    fill();
+    if (!isMoved) begin();
+  }).observe(box);
   document.addEventListener("look", paint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   document.addEventListener("parts", async () => {

@@ -5,7 +5,7 @@ const LINE = 13; // px of one line of the forecast's prices
 const HATCH = 7; // px between two lines of a hole
 
 // `chart` and its series `bars`; `now` has candles, gaps, forecast and calls as they are; `steps` tells how many candles the cone is long.
-export function overlay(chart, bars, now, { price, step, steps, isSmall }) {
+export function overlay(chart, bars, now, { price, step, steps, small }) {
   const x = (time) => chart.timeScale().timeToCoordinate(time);
   const y = (bps) => bars.priceToCoordinate(now.forecast.price * (1 + bps / 1e4));
   const hueOf = (verdict) => (alpha) => colour(verdict === "abstain" ? "edge" : verdict, alpha);
@@ -65,17 +65,17 @@ export function overlay(chart, bars, now, { price, step, steps, isSmall }) {
     const right = now.forecast && x(now.candles.at(-1).time + steps() * step);
     if (!right) return;
     const { expected, low, high } = now.forecast;
-    const middle = y(expected) + (isSmall ? LINE * (expected < 0 ? 1 : -1) : 0); // clear of the path
-    const out = isSmall ? LINE * 0.7 : 0;
+    const middle = y(expected) + (small.matches ? LINE * (expected < 0 ? 1 : -1) : 0); // clear of the path
+    const out = small.matches ? LINE * 0.7 : 0;
     mark(high, "soft", Math.min(y(high) - out, middle - LINE));
     mark(expected, "ink", middle);
     mark(low, "soft", Math.max(y(low) + out, middle + LINE));
 
     function mark(bps, name, at) {
-      const text = price(now.forecast.price * (1 + bps / 1e4)), from = isSmall ? right - 8 : right + 8;
+      const text = price(now.forecast.price * (1 + bps / 1e4)), from = small.matches ? right - 8 : right + 8;
       c.font = `${name === "ink" ? 600 : 400} 11px ${getComputedStyle(document.body).fontFamily}`;
       c.textBaseline = "middle";
-      c.textAlign = isSmall ? "right" : "left";
+      c.textAlign = small.matches ? "right" : "left";
       c.lineJoin = "round";
       c.lineWidth = 4; // lines behind a price end before it
       c.strokeStyle = colour("card");

@@ -6,9 +6,11 @@ const UNDO_MS = 10000;
 const COPIED_MS = 2000;
 const KEYS = [["/", "filter the board"], ["j k", "next, previous row of a table"], ["Enter", "open the row"], ["1 – 6", "horizon; beside a chart, candle length"], ["← → + − 0", "move and zoom the chart that has the focus; 0 goes back"], ["t", "theme"], ["z", "time zone: UTC or this computer's"], ["e", "export the first table as CSV; a prediction as JSON"], ["?", "these keys"]];
 
+const { cookies } = document.body.dataset;
+
 function keep(name, value) {
   const life = value ? YEAR_SECONDS : 0;
-  document.cookie = `candela-${name}=${value}; path=/; max-age=${life}; samesite=lax`;
+  document.cookie = `${cookies}${name}=${value}; path=/; max-age=${life}; samesite=lax`;
 }
 
 document.addEventListener("shortcut", ({ detail: event }) => {
@@ -100,7 +102,7 @@ function offerUndo(text, undo) {
 }
 
 // A star is a link to the settings where there is no JavaScript; here it is a switch.
-const watchedCookie = () => document.cookie.split("; ").find((part) => part.startsWith("candela-watch="))?.slice(14) ?? "";
+const watchedCookie = () => document.cookie.split("; ").find((part) => part.startsWith(`${cookies}watch=`))?.split("=")[1] ?? "";
 function watch(symbol) {
   const watched = new Set(watchedCookie().split(".").filter(Boolean));
   const name = encodeURIComponent(symbol);
@@ -133,7 +135,8 @@ document.getElementById("hint-off")?.addEventListener("click", (event) => {
 
 // The address of what is shown: as it stands above, and what the page chose by itself, such as the horizon.
 const copy = document.getElementById("copy");
-if (copy && navigator.clipboard) { // browsers keep it from pages that are neither local nor encrypted
+if (!navigator.clipboard) copy?.remove(); // browsers keep it from pages that are neither local nor encrypted
+else if (copy) {
   copy.hidden = false;
   copy.addEventListener("click", async () => {
     const label = copy.lastElementChild;

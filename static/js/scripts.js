@@ -29,7 +29,7 @@ const button = document.getElementById("theme");
 function flip() {
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
-  document.cookie = `candela-theme=${root.dataset.theme}; path=/; max-age=${THEME_SECONDS}; samesite=lax`;
+  document.cookie = `${body.dataset.cookies}theme=${root.dataset.theme}; path=/; max-age=${THEME_SECONDS}; samesite=lax`;
   document.dispatchEvent(new CustomEvent("look"));
 }
 button.hidden = false;

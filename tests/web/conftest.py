@@ -123,6 +123,14 @@ class House:
         self.ledger.settle()
         return published
 
+    def lengthen(self, hours=12):
+        """Replay so many hours of BTCUSDT before those of the lively instance, and score them."""
+        opens = [T0 - hour * 3_600_000 - self.length_ms for hour in range(9, 9 + hours)]
+        self.add_candles(12 * hours + 36, last_open_ms=T0 - 121 * self.length_ms)
+        rows = [self.prediction("BTCUSDT", "1h", open_ms, 0.55, origin=Origin.REPLAYED) for open_ms in opens]
+        self.ledger.add_replayed(rows, [])
+        self.ledger.score(T0)
+
     def add_signals(self, source, symbol="BTCUSDT", count=12):
         """Import somebody's signals of the hours before the last one, and score them."""
         opens = [T0 - (hours + 1) * 3_600_000 - self.length_ms for hours in range(1, count + 1)]

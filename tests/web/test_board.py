@@ -140,12 +140,23 @@ def test_every_score_and_every_percentage_is_marked(lively):
 
 
 def test_the_strip_tells_skill_with_its_n_interval_and_origin(lively):
+    lively.lengthen()
+
     strip = re.search(r'id="c-skill".*?</div>', lively.get("/?horizon=1h").text, re.DOTALL)[0]
 
     assert "replayed" in strip
-    assert 'data-n="24"' in strip
-    assert "n\u00a024" in strip
+    assert 'data-n="36"' in strip
+    assert "n\u00a036" in strip
     assert "no measurable edge" in strip
+
+
+def test_of_too_few_horizons_only_the_n_is_told(lively):
+    page = lively.get("/?horizon=1h").text
+    strip = re.search(r'id="c-skill".*?</div>', page, re.DOTALL)[0]
+
+    assert "– too few yet, n 24" in words(strip)
+    assert "too few n 8" in words(row(page, "EDGEUSDT"))
+    assert "%" not in strip
 
 
 def test_the_strip_tells_the_skill_of_the_last_seven_days(lively):
@@ -240,9 +251,9 @@ def test_the_theme_comes_from_the_cookie(lively):
     client = lively.site.test_client()
 
     assert '<html lang="en">' in client.get("/").text
-    client.set_cookie("candela-theme", "dark")
+    client.set_cookie("candela-8000-theme", "dark")
     assert '<html lang="en" data-theme="dark">' in client.get("/").text
-    client.set_cookie("candela-theme", '"><script>')
+    client.set_cookie("candela-8000-theme", '"><script>')
     assert '<html lang="en">' in client.get("/").text
 
 
@@ -308,7 +319,7 @@ def test_every_link_and_the_form_keep_the_rest_of_the_state(lively):
 def test_the_watched_are_those_of_the_cookie(lively):
     client = lively.site.test_client()
     empty = client.get("/?horizon=1h&show=watched").text
-    client.set_cookie("candela-watch", "DOGEUSDT.NOPEUSDT")
+    client.set_cookie("candela-8000-watch", "DOGEUSDT.NOPEUSDT")
 
     page = client.get("/?horizon=1h&show=watched").text
 
@@ -336,5 +347,5 @@ def test_the_hint_goes_when_it_is_no_longer_wanted(lively):
     client = lively.site.test_client()
 
     assert "How to read a row" in client.get("/?horizon=1h").text
-    client.set_cookie("candela-hints", "off")
+    client.set_cookie("candela-8000-hints", "off")
     assert "How to read a row" not in client.get("/?horizon=1h").text

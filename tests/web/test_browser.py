@@ -171,6 +171,21 @@ def test_a_feed_that_falls_behind_is_told_until_it_has_caught_up(open_page, serv
     expect(page.locator("#notice")).to_have_text("", timeout=10_000)
 
 
+@pytest.mark.parametrize("path", ["/?horizon=1h", "/record?horizon=1h"])
+def test_a_page_begins_anew_when_the_market_is_another_one(open_page, served, path):
+    page = open_page(path)
+    expect(page.locator(".foot")).to_contain_text("Simulated market: Binance did not answer and is asked again.")
+    page.evaluate("window.isTheSame = true")
+
+    served.house.venue = "binance-1"
+    served.house.beat(market="binance")
+
+    expect(page.locator("#source")).to_contain_text("Binance", timeout=10_000)
+    expect(page.locator(".foot")).not_to_contain_text("imulated")
+    assert page.evaluate("window.isTheSame") is None
+    assert page.complaints == []
+
+
 def test_the_system_page_follows_without_a_reload(open_page, served):
     page = open_page("/system")
     expect(page.locator("#feed")).to_contain_text("Gaps found, repaired0, 0")

@@ -106,6 +106,40 @@ def test_keys_move_and_zoom_the_chart(open_chart, served):
     assert page.complaints == []
 
 
+def test_in_a_window_of_another_width_the_chart_is_as_if_it_had_begun_there(open_chart, served):
+    served.house.add_candles(400, "LONGUSDT")
+    served.house.symbols = (*served.house.symbols, "LONGUSDT")
+    served.house.beat()
+    path = "/s/LONGUSDT?horizon=1h"
+    turned, narrow = open_chart(path, 1366), open_chart(path, 390)
+
+    turned.set_viewport_size({"width": 390, "height": 900})
+    turned.wait_for_function("document.getElementById('chart').clientWidth < 390")
+    turned.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+    for page in (turned, narrow):
+        page.locator("#chart").focus()
+        page.keyboard.press("ArrowLeft")
+    assert turned.locator("#chart-view").text_content() == narrow.locator("#chart-view").text_content()
+
+
+def test_a_moved_chart_keeps_its_view_in_a_window_of_another_width(open_chart, served):
+    served.house.add_candles(400, "LONGUSDT")
+    served.house.symbols = (*served.house.symbols, "LONGUSDT")
+    served.house.beat()
+    page = open_chart("/s/LONGUSDT?horizon=1h")
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    before = page.locator("#chart-view").text_content()
+
+    page.set_viewport_size({"width": 800, "height": 900})
+    page.wait_for_function("document.getElementById('chart').clientWidth < 800")
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+    page.keyboard.press("Home")
+    assert page.locator("#chart-view").text_content() == before
+
+
 def test_the_chart_is_saved_as_a_picture_that_names_its_time(open_chart):
     page = open_chart(PATH + "&indicators=ema_26")
 

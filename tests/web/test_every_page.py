@@ -69,7 +69,11 @@ def product(tmp_path_factory, chromium):
         house.wait_for("scored row", 120, lambda: items("ledger?horizon=1h&origin=replayed&state=scored&limit=1"))
         rows = {"open": items("ledger?horizon=4h&state=open&limit=1")[0]["id"]}
         rows["scored"] = items("ledger?horizon=1h&origin=replayed&state=scored&limit=1")[0]["id"]
-        watched = {"name": "candela-watch", "value": "BTCUSDT.EDGEUSDT.WALKUSDT", "url": f"http://127.0.0.1:{port}"}
+        watched = {
+            "name": f"candela-{port}-watch",
+            "value": "BTCUSDT.EDGEUSDT.WALKUSDT",
+            "url": f"http://127.0.0.1:{port}",
+        }
         context.add_cookies([watched])
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}", session=context.storage_state(), rows=rows, house=house)
         context.close()
@@ -115,19 +119,37 @@ def complaints(page, name):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PATHS)
 def test_a_page_fits_keeps_nobody_out_and_is_quiet(visit, product, name, theme):
-    for width in (WIDE, NARROW):
-        page = visit(name, width, color_scheme=theme)
-        if page.locator("script[src*='chart.js']").count():
-            page.wait_for_selector("#chart canvas")
+    widths = (WIDE, NARROW) if theme == "light" else (NARROW, WIDE)  # each page begins once at each of them
+    page = visit(name, widths[0], color_scheme=theme)
+    if page.locator("script[src*='chart.js']").count():
+        page.wait_for_selector("#chart canvas")
+    for width in widths:
+        widen(page, width)
         picture(page, f"{name}-{width}-{theme}")
         assert barriers(page) == [], width
         assert misfits(page) == {}, width
-        assert complaints(page, name) == []
-        assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(product.url).netloc}
 
     for width in ALSO if theme == "dark" else ():  # themes differ in colour, not in size
         widen(page, width)
         assert misfits(page) == {}, width
+    assert complaints(page, name) == []
+    assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(product.url).netloc}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_settings_and_the_keys_over_a_page_fit_and_keep_nobody_out(visit, theme):
+    page = visit("board", color_scheme=theme)
+
+    for kind, open_it in (("drawer", lambda: page.click("#settings")), ("help", lambda: page.keyboard.press("?"))):
+        open_it()
+        page.locator(f"dialog.{kind}").wait_for()
+        for width in (WIDE, NARROW):
+            widen(page, width)
+            page.screenshot(path=PICTURES / f"{kind}-{width}-{theme}.png")
+            assert barriers(page) == [], (kind, width)
+            assert misfits(page) == {}, (kind, width)
+        page.keyboard.press("Escape")
+    assert page.complaints == []
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -208,12 +208,14 @@ def test_a_screen_reader_hears_of_new_calls_now_and_then(open_page, send, served
 @pytest.mark.parametrize("width", [360, 683, 1024, 1366, 1920])
 def test_the_board_fits_every_width_with_long_names_and_alarms(open_page, served, width):
     house = served.house
-    house.symbols = (*house.symbols, "1000CHEEMSUSDT")
+    house.symbols = (*house.symbols, "1000CHEEMSUSDT", "OPUSDT")
     house.beat(models={"alarms": ["One.", "The refresh of the model of 1h is 9 h late, and nobody knows why."]})
 
     page = open_page("/?horizon=1h", (width, 900))
 
     expect(page.locator("#alarms")).to_contain_text("9 h late")
+    assert page.locator("main a[href*='/predictions.csv']").is_visible()
+    assert page.locator(".sym a").evaluate_all("all => Math.min(...all.map((one) => one.offsetWidth))") >= 24
     assert misfits(page) == {}
 
 

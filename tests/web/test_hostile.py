@@ -43,7 +43,7 @@ HEADER_SETS = [
     {"Accept-Encoding": "identity;q=0, *;q=0"},
     {"If-None-Match": '"' + "x" * 500},
     {"Range": "bytes=9-1"},
-    {"Cookie": "candela-theme=<script>; candela-form=\u00e9; candela-session=a.b.c"},
+    {"Cookie": "candela-8000-theme=<script>; candela-form=\u00e9; candela-8000-session=a.b.c"},
     {"Last-Event-ID": "٣"},
     {"Content-Type": "application/json"},
     {"X-Forwarded-Proto": "https"},

@@ -113,7 +113,7 @@ def test_a_list_found_unchanged_is_kept_on(lively):
 
 @pytest.mark.parametrize(
     "other",
-    [{"Cookie": "candela-theme=dark"}, {"Host": "other.example"}, {"Authorization": "Basic Og=="}],
+    [{"Cookie": "candela-8000-theme=dark"}, {"Host": "other.example"}, {"Authorization": "Basic Og=="}],
 )
 def test_who_asks_otherwise_gets_an_answer_of_his_own(lively, other):
     lively.get("/")

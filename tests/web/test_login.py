@@ -49,6 +49,19 @@ def test_no_route_answers_without_the_password_but_those_that_tell_nothing(site)
     assert set(answers.values()) == {401}
 
 
+def test_two_instances_on_one_host_leave_each_others_cookies_alone(tmp_path):
+    one, other = (make_site(tmp_path / name, PORT=port) for name, port in (("one", 8000), ("other", 8001)))
+    browser = one.test_client()
+    log_in(browser)
+    browser.application = other
+    assert browser.get("/system", headers=PAGE).status_code == 401
+    log_in(browser)
+
+    browser.application = one
+
+    assert browser.get("/system", headers=PAGE).status_code == 200
+
+
 def test_a_program_is_asked_for_http_basic_and_a_browser_is_shown_the_form(locked):
     program, script, person = (
         locked.get("/api/v1/status"),

@@ -13,6 +13,7 @@ from data.drift_store import DriftStore
 from data.model_store import ModelStore
 from data.paired_score import Compared
 from data.shadow_store import shadow_sums
+from market.predictions import Origin
 from models.served import content_id
 from models.training import TrainingSettings, train_horizon
 from tests.models.synthetic import COLUMNS, synthetic_panel
@@ -93,6 +94,19 @@ def test_each_model_stands_in_its_role_the_champion_first(cast):
 def test_every_score_has_its_n(cast):
     for model in (cast.champion, cast.before, cast.challenger):
         assert re.search(r'data-n="[1-9]\d*"><b>[+−][\d.]+%</b> skill', card(page(cast.house), model))
+
+
+def test_few_rows_of_the_ledger_are_no_figure_and_do_not_hide_the_walk_forward(lively, trained):
+    cast = Cast(lively, trained)
+    made = [(T0 - 14 * 300_000, Origin.LIVE), (T0 - 15 * 300_000, Origin.REPLAYED)]
+    rows = [lively.prediction("BTCUSDT", "1h", at, model=cast.challenger, origin=origin) for at, origin in made]
+    lively.ledger.add_replayed(rows, [])
+    lively.ledger.score(T0)
+
+    text = words(card(page(lively), cast.challenger))
+
+    assert "Skill live: too few horizons to tell yet, n 1." in text
+    assert re.search(r"[+−][\d.]+% skill in walk-forward n.\d{3}", text)
 
 
 def test_what_was_tried_for_a_model_stands_on_its_card_with_n(cast):
@@ -271,7 +285,7 @@ def test_the_live_score_of_each_week_is_shown(lively):
     lively.ledger.score(T0)
     lively.beat()
 
-    assert re.search(r'<tr data-n="3"><td>2025-W47</td>', page(lively))
+    assert re.search(r'<tr data-n="3"><td>2025-W47</td>.*too few', page(lively))
 
 
 def test_the_leak_tests_tell_what_the_last_run_found(lively):

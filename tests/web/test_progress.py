@@ -64,7 +64,7 @@ def test_a_board_without_rows_says_why_and_leads_back_to_all(lively, query, sent
 
 def test_without_a_signal_the_board_names_the_readers_costs_where_they_are_the_reason(lively):
     client = lively.site.test_client()
-    client.set_cookie("candela-fee", "100")
+    client.set_cookie("candela-8000-fee", "100")
 
     page = client.get("/?horizon=1h&show=signals").text
 

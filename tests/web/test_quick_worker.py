@@ -13,9 +13,9 @@ from gunicorn.glogging import Logger
 from werkzeug.test import create_environ
 
 from config import Config
+from web.cookies import cookie_name
 from web.latency import KEPT
 from web.quick_answers import MAX_REQUEST_BYTES, MAX_REQUESTS, Asked, QuickAnswers
-from web.sessions import COOKIE
 from web.site import create_site
 from web.worker import PatientWorker
 
@@ -295,7 +295,7 @@ def test_a_request_with_a_body_is_never_known_by_its_head(server):
 
 def test_cookies_get_answers_of_their_own(server):
     visitor = server.connect()
-    themes = ["Cookie: candela-theme=dark", "Cookie: candela-theme=light"] * 3
+    themes = ["Cookie: candela-8000-theme=dark", "Cookie: candela-8000-theme=light"] * 3
 
     pages = [visitor.ask("/", theme).body for theme in themes]
 
@@ -307,7 +307,7 @@ def test_who_is_logged_out_is_answered_at_once_no_more(lively, serve):
     site = create_site(lively.stores, config)
     server = serve(site)
     visitor = server.connect()
-    cookie = f"Cookie: {COOKIE}={site.extensions['sessions'].open()}"
+    cookie = f"Cookie: {cookie_name(site, 'session')}={site.extensions['sessions'].open()}"
     before = [visitor.ask(LIST, cookie).status for _ in range(3)]
     handed = server.worker.handed
 

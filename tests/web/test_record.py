@@ -64,7 +64,18 @@ def test_the_page_opens_with_its_finding(judged):
 
 
 def test_a_record_without_an_edge_is_called_so(lively):
+    lively.lengthen()
+
     assert "are not measurably better than the best baseline" in part(record(lively), "finding")
+
+
+def test_of_too_few_horizons_only_the_n_is_told(lively):
+    page = record(lively)
+
+    assert "of 8 horizons that do not overlap: too few to tell yet, n 24" in part(page, "finding")
+    assert re.search(r"All, 1 h – n 24 too few to tell", part(page, "skill"))
+    assert re.search(r"EDGEUSDT control too few n 8", part(page, "matrix"))
+    assert "Log-loss skill, 95% too few to tell" in part(page, "scores")
 
 
 @pytest.mark.parametrize("origin", ["live", "replayed", "imported"])
@@ -83,7 +94,7 @@ def test_a_record_without_rows_says_what_to_do(house, origin):
 
 def test_live_rows_are_shown_first_as_soon_as_there_are_enough(judged, lively):
     assert "the live probabilities" in part(record(judged), "finding")
-    assert "the replayed probabilities" in part(record(judged, "horizon=1h&origin=replayed"), "finding")
+    assert "24 replayed rows" in part(record(judged, "horizon=1h&origin=replayed"), "finding")
 
 
 def test_the_origins_are_never_one_figure(judged):
@@ -162,15 +173,16 @@ def test_the_head_of_the_chain_can_be_noted_down(lively):
 
 
 def test_signals_of_others_have_a_record_of_their_own(lively):
-    lively.add_signals("friend", count=6)
+    lively.lengthen()
+    lively.add_signals("friend", count=12)
 
     page = record(lively, "horizon=1h&origin=imported")
 
     assert "At 1 h the imported signals are" in part(page, "finding")
-    assert "n 6" in part(page, "finding")
+    assert "n 12" in part(page, "finding")
     assert "foreign:friend" in part(page, "models")
     assert "never among them" in page
-    assert "n 24" in part(record(lively), "finding")
+    assert "n 36" in part(record(lively), "finding")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_choice_that_means_nothing_is_refused_and_as_a_cookie_passed_over(live
     client = lively.site.test_client()
 
     refused = choose(client, **{name: value})
-    client.set_cookie(f"candela-{name}", value)
+    client.set_cookie(f"candela-8000-{name}", value)
     page = client.get("/")
 
     assert refused.status_code == 400
@@ -86,7 +86,7 @@ def test_the_horizon_shown_first_is_the_readers_own_until_it_is_gone(lively):
 
     assert '<a href="?horizon=1h" aria-current="true">' in client.get("/").text
     assert '<a href="?horizon=4h" aria-current="true">' in client.get("/?horizon=4h").text
-    client.set_cookie("candela-horizon", "3d")
+    client.set_cookie("candela-8000-horizon", "3d")
     assert '<a href="?horizon=4h" aria-current="true">' in client.get("/").text
 
 
@@ -121,5 +121,5 @@ def test_the_watchlist_is_kept_and_holds_followed_symbols_only(lively):
     answer = choose(client, "/settings/watch", symbol=["EDGEUSDT", "NOPEUSDT"], back="/?show=watched")
 
     assert answer.headers["Location"] == "/?show=watched"
-    assert client.get_cookie("candela-watch").value == "EDGEUSDT"
+    assert client.get_cookie("candela-8000-watch").value == "EDGEUSDT"
     assert re.search(r'value="EDGEUSDT" checked', client.get("/settings").text)

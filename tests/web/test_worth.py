@@ -24,7 +24,7 @@ def see(lively):
     def page(path, fee=None):
         client = lively.site.test_client()
         if fee is not None:
-            client.set_cookie("candela-fee", fee)
+            client.set_cookie("candela-8000-fee", fee)
         return client.get(path).text
 
     return page
@@ -107,10 +107,10 @@ def test_the_form_keeps_a_fee_refuses_what_is_none_and_forgets_the_instances_own
         return client.post("/settings", data={FIELD: token, "fee": fee})
 
     assert choose("7,5").status_code == 303
-    assert client.get_cookie("candela-fee").value == "7.5"
+    assert client.get_cookie("candela-8000-fee").value == "7.5"
     assert 'value="7.5"' in client.get("/settings").text
     refused = choose("200")
     assert refused.status_code == 400
     assert "0 to 100" in refused.text
     choose("10.0")
-    assert client.get_cookie("candela-fee") is None
+    assert client.get_cookie("candela-8000-fee") is None
