@@ -15,11 +15,12 @@ from market.errors import ConfigError, SourceUnavailable
 
 metadata = MetaData()  # every store file files its tables here
 
-SCHEMA_VERSION = 5  # written by the writer when all tables exist; readers wait for it
+SCHEMA_VERSION = 6  # written by the writer when all tables exist; readers wait for it
 PATIENCE_SECONDS = 10.0  # how long a lock held by another process is waited for
 _READER_KILOBYTES = 256  # of pages for each connection; the others come from the system's own cache in microseconds
 _WITHOUT_CHECKSUMS = 1  # the version whose candles had none
 _WITH_REGIMES = 5  # the version whose sums of skill know regimes; older ones are made anew from the ledger
+_WITH_ADAPTATIONS = 6  # the version that keeps more of a symbol than how wide its ranges are
 _WRITES = "writes"
 _WORDS = {
     "SQLITE_FULL": "the disk is full",
@@ -96,6 +97,8 @@ def make_tables(path: Path) -> None:
             metadata.create_all(connection)
             if 0 < version < _WITH_REGIMES:
                 importlib.import_module("data.sums_rebuild").rebuild_sums(connection)
+            if 0 < version < _WITH_ADAPTATIONS:
+                importlib.import_module("data.adaptation_store").take_over_widths(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
     finally:
         engine.dispose()

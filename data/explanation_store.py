@@ -17,7 +17,8 @@ TOP = 5  # contributions that are kept of a row
 CASES = 3
 _NOTHING = 0xFFFF  # in place of a feature where a model has fewer than TOP
 # One row of the ledger: its largest contributions by place of the feature, how strange it is, its most similar cases.
-_ROW = np.dtype([("features", "<u2", TOP), ("points", "<f4", TOP), ("strangeness", "<f4"), ("cases", "<u2", CASES)])
+_OLD_ROW = [("features", "<u2", TOP), ("points", "<f4", TOP), ("strangeness", "<f4"), ("cases", "<u2", CASES)]
+_ROW = np.dtype([*_OLD_ROW, ("base_shift", "<f4")])  # rows from before probabilities were adapted have none
 _CASE = np.dtype([("symbol", "<u2"), ("open_ms", "<i8"), ("return_bps", "<f8")])
 
 # One row for all symbols of a close and horizon that were published together.
@@ -49,7 +50,7 @@ explained_models = Table(
 class ModelWords:
     """What a model's explanations refer to."""
 
-    base: float  # the probability that contributions start from
+    base: float  # the model's own
     columns: list[tuple[str, str]]  # each feature's name, and what it is called on a page
     symbols: Sequence[str]
     cases: np.ndarray  # int64 (k, 2): index of the symbol, open time in ms
@@ -64,6 +65,7 @@ class Explanation:
     horizon: str
     model: str
     symbols: list[str]
+    base_shifts: np.ndarray  # (n,): from the base of the model to the one that contributions start from
     contributions: np.ndarray  # (n, features), of the probability
     strangeness: np.ndarray  # (n,)
     cases: np.ndarray  # (n, CASES): places of the most similar ones
@@ -92,7 +94,7 @@ class ExplanationStore:
             for model, symbols, values in connection.execute(self._parts(row)):
                 names = symbols.split(" ")
                 if row["symbol"] in names and model == row["model"]:
-                    found = np.frombuffer(values, _ROW)[names.index(row["symbol"])]
+                    found = _rows(values, len(names))[names.index(row["symbol"])]
                     query = select(explained_models).where(explained_models.c.model == model)
                     known = connection.execute(query).mappings().one_or_none()
                     return _shown(row, found, known) if known else dict(_UNEXPLAINED)
@@ -155,8 +157,19 @@ def _packed(one: Explanation) -> bytes:
     top = np.argsort(-np.abs(one.contributions), axis=1, kind="stable")[:, :kept]
     rows["features"][:, :kept] = top
     rows["points"][:, :kept] = np.take_along_axis(one.contributions, top, axis=1)
-    rows["strangeness"], rows["cases"] = one.strangeness, one.cases
+    rows["strangeness"], rows["cases"], rows["base_shift"] = one.strangeness, one.cases, one.base_shifts
     return rows.tobytes()
+
+
+def _rows(values: bytes, count: int) -> np.ndarray:
+    """Return the rows that `_packed` made, or an older version of it."""
+    if len(values) == count * _ROW.itemsize:
+        return np.frombuffer(values, _ROW)
+    rows = np.zeros(count, _ROW)
+    old = np.frombuffer(values, _OLD_ROW)
+    for name in old.dtype.names or ():
+        rows[name] = old[name]
+    return rows
 
 
 def _shown(row: Row, found: Any, known: Any) -> dict[str, Any]:
@@ -172,11 +185,12 @@ def _shown(row: Row, found: Any, known: Any) -> dict[str, Any]:
         for place, points in zip(found["features"].tolist(), found["points"].tolist(), strict=True)
         if place != _NOTHING and points
     ]
+    base = known["base"] + float(found["base_shift"])
     near = [cases[place].item() for place in found["cases"].tolist()]
     return {
-        "base_probability": known["base"],
+        "base_probability": base,
         "contributions": told,
-        "other_contributions": row["probability_up"] - known["base"] - sum(one["contribution"] for one in told),
+        "other_contributions": row["probability_up"] - base - sum(one["contribution"] for one in told),
         "strangeness": float(found["strangeness"]),
         "nearest_cases": [
             {"symbol": symbols[symbol], "candle_open_time": iso_utc(open_ms), "return_bps": return_bps}

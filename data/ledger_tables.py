@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from data.database import metadata
+from market.adaptation import STATE
 
 # SQLite gives only an INTEGER primary key the speed of its row number.
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -153,14 +154,14 @@ calibration_bins = Table(
     sqlite_with_rowid=False,
 )
 
-# How wide the ranges of a symbol are against those of the model, in logarithms: moved by each outcome, in its commit.
-range_widths = Table(
-    "range_widths",
+# What the outcomes of a symbol and horizon have taught, moved by each of them in its commit: `market.adaptation`.
+adaptations = Table(
+    "adaptations",
     metadata,
     Column("symbol", Text, primary_key=True),
     Column("horizon", Text, primary_key=True),
     Column("interval", Text, primary_key=True),
-    Column("log_width", Float, nullable=False),
+    *(Column(name, Float, nullable=False) for name in STATE),
     sqlite_with_rowid=False,
 )
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, Table, and_, bindparam, func, or_, select, update
 
+from data.adaptation_store import teach
 from data.candle_checks import checked, seed_of
 from data.candle_store import candles
 from data.ledger_tables import predictions
-from data.outcomes import outcomes_of, sums_of
+from data.outcomes import Numbers, Outcomes, outcomes_of, sums_of
 from data.skill_sums import GROUP, Columns, add_to_sums
-from data.width_store import move_widths
+from market.adaptation import Told
 from market.candles import COLUMNS
-from market.range_widths import step_of
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
 _VOID_AFTER_CANDLES = 12
@@ -102,6 +102,7 @@ def _due_rows(
         .join(outcome, is_outcome)
         .outerjoin(before, is_before)
         .where(p.state == "open", p.due_ms <= market_ms + length_ms, p.interval == interval)
+        .order_by(p.due_ms)  # each outcome teaches after those before it
         .limit(limit)
     )
     rows = [tuple(row) for row in connection.execute(query)]
@@ -131,11 +132,20 @@ def _write_outcomes(connection: Connection, table: Table, due: Columns, length_m
     # A nan is stored as null by SQLite.
     changes = list(zip(*(column.tolist() for column in columns), due["seq"], strict=True))
     connection.exec_driver_sql(_UPDATE.format(table.name), changes)
-    if table is predictions:  # the ranges of others teach ours nothing
-        horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
-        steps = np.nan_to_num(step_of(number["coverage"], outcomes.inside, horizon_candles))
-        move_widths(connection, zip(*(due[name] for name in GROUP[:3]), steps, strict=True))
+    if table is predictions:  # what others foretell teaches ours nothing
+        _teach(connection, due, number, outcomes, length_ms)
     add_to_sums(connection, due, sums_of(number, outcomes))
+
+
+def _teach(connection: Connection, due: Columns, number: Numbers, outcomes: Outcomes, length_ms: int) -> None:
+    """Let each symbol and horizon learn from the outcomes of the rows that had a probability and a range."""
+    known = np.flatnonzero(np.isfinite(number["probability_up"]) & np.isfinite(outcomes.inside))
+    if not len(known):
+        return
+    horizon_candles = (number["due_ms"] - number["made_ms"]) / length_ms
+    told = Told(number["probability_up"], outcomes.ups, outcomes.inside, number["coverage"], horizon_candles)
+    keys = [(due["symbol"][row], due["horizon"][row]) for row in known.tolist()]
+    teach(connection, due["interval"][0], keys, told.at(known))
 
 
 def _void_rows(

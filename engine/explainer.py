@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 
+from data.adaptation_store import Adaptations
 from data.explanation_store import Explanation, ExplanationStore, ModelWords
 from engine.forecaster import Rows
 from features.words import in_words
 from market.errors import ModelError, SourceUnavailable
 from market.predictions import Prediction
+from models.adaptation import adapted_contributions
 from models.served import ServedModel
 from utils.performance_monitor import performance_monitor
 
@@ -23,8 +25,8 @@ class Explainer:
         self._store = store
 
     @performance_monitor.timed("explain")
-    def explain(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        """Keep what explains the predictions made of `rows`.
+    def explain(self, rows: Rows, predictions: Sequence[Prediction], adaptations: Adaptations) -> None:
+        """Keep what explains the predictions made of `rows` with `adaptations`.
 
         A reason is no promise: when the disk or a model does not answer, the predictions stay without.
         """
@@ -33,21 +35,27 @@ class Explainer:
             if one.model is not None and one.probability_up is not None:
                 asked.setdefault((one.horizon, one.model), []).append(one.symbol)
         try:
-            self._store.keep([self._ask(rows, *key, symbols) for key, symbols in asked.items()], self._words)
+            self._store.keep(
+                [self._ask(rows, *key, symbols, adaptations) for key, symbols in asked.items()], self._words
+            )
         except (ModelError, SourceUnavailable) as error:
             logger.warning("predictions not explained reason=%s", error)
 
-    def _ask(self, rows: Rows, horizon: str, name: str, symbols: list[str]) -> Explanation:
+    def _ask(self, rows: Rows, horizon: str, name: str, symbols: list[str], adaptations: Adaptations) -> Explanation:
         model, wanted = self._load(name), set(symbols)
         places = [place for place, candle in enumerate(rows.candles) if candle.symbol in wanted]
-        values = rows.values[places]
+        values, names = rows.values[places], [rows.candles[place].symbol for place in places]
+        state = adaptations.of(horizon, names)
+        told = model.contributions(values)
+        base, contributions = adapted_contributions(told, state)
         likes = model.reference.likes(values)
         return Explanation(
             candle_open_ms=rows.candles[0].open_ms,
             horizon=horizon,
             model=name,
-            symbols=[rows.candles[place].symbol for place in places],
-            contributions=model.contributions(values).values,
+            symbols=names,
+            base_shifts=base - told.base,
+            contributions=contributions,
             strangeness=likes.distance / model.reference.limit,
             cases=likes.places,
         )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from data.adaptation_store import Adaptations
 from data.candle_store import CandleStore
 from data.ledger_inputs import Inputs
-from data.width_store import LogWidths
 from features.feature_engineering import WARMUP, FeatureState
 from market.candles import Candle
 from market.errors import ModelError
 from market.predictions import Origin, Prediction, Reason, Verdict
-from models.adaptation import widened
+from models.adaptation import adapted
 from models.scores import Scores
 from trading.signals import decide, edge_bps
 from utils.model_utils import BatchPredictor
@@ -143,7 +143,7 @@ class Forecaster:
         self._horizons = horizons
         self._cost_bps = cost_bps
         self.served: Mapping[str, ServedHorizon] = {}
-        self.log_widths: LogWidths = {}
+        self.adaptations = Adaptations()
 
     @performance_monitor.timed("predict")
     def predict(self, rows: Rows, interval_ms: int) -> list[Prediction]:
@@ -176,7 +176,7 @@ class Forecaster:
         except ModelError as error:
             logger.warning("model refused model=%s reason=%s", served.model, error)
             return None
-        return widened(scores, np.array([self.log_widths.get((one.symbol, horizon.name), 0.0) for one in rows.candles]))
+        return adapted(scores, self.adaptations.of(horizon.name, [candle.symbol for candle in rows.candles]))
 
 
 @dataclass(frozen=True, slots=True)

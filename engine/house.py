@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from config import Config
+from data.adaptation_store import AdaptationStore
 from data.binance_feed import BinanceFeed
 from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
@@ -19,7 +20,6 @@ from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
 from data.symbol_choice import select_symbols
-from data.width_store import WidthStore
 from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
@@ -77,7 +77,7 @@ class House:
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
         self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
-        self._widths = WidthStore(self._engine, config.INTERVAL)
+        self._adaptations = AdaptationStore(self._engine, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
         self._serving = Serving(config, source, self._engine)
@@ -168,11 +168,11 @@ class House:
         self._serving.refresh(self._rest.clock.now_ms())
         forecaster.served = self._serving.served
         self._patience.until_done(self._ledger.score, self._rest.clock.now_ms(), ())
-        forecaster.log_widths = self._widths.load()
+        forecaster.adaptations = self._adaptations.load()
         self._feed = BinanceFeed(self._source.stream_url, self._rest, names, config.INTERVAL, WARMUP)
         loop = self._loop = Loop(
             self._feed,
-            Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL), self._widths),
+            Stores(self._candles, self._ledger, GapStore(self._engine, config.INTERVAL), self._adaptations),
             self._board,
             forecaster,
             self._postman,
@@ -200,7 +200,7 @@ class House:
         self._tend_oldest(market_ms)
         self._score_foreign(market_ms)
         if forecaster.served is not self._serving.served:
-            forecaster.served, forecaster.log_widths = self._serving.served, self._widths.load()
+            forecaster.served, forecaster.adaptations = self._serving.served, self._adaptations.load()
         self._upkeep.tend()
 
     def _tend_oldest(self, market_ms: int) -> None:

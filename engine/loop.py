@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from data.adaptation_store import Adaptations, AdaptationStore
 from data.candle_store import CandleStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.slots import Slot
-from data.width_store import WidthStore
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
 from market.predictions import Prediction
@@ -28,7 +28,7 @@ class Feed(Protocol):
         ...
 
 
-Follower = Callable[[Rows, Sequence[Prediction]], None]
+Follower = Callable[[Rows, Sequence[Prediction], Adaptations], None]  # the last: with which they were made
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Stores:
     candles: CandleStore
     predictions: PredictionStore
     gaps: GapStore
-    widths: WidthStore
+    adaptations: AdaptationStore
 
 
 class Loop:
@@ -66,7 +66,7 @@ class Loop:
         self._market_ms = market_ms
         self._interval_ms = interval_ms
         self._followers = followers
-        self._untold: list[tuple[Rows, list[Prediction]]] = []
+        self._untold: list[tuple[Rows, list[Prediction], Adaptations]] = []
         self.version = stores.predictions.version()
         self._unsettled = 0  # slots whose candles and predictions wait for their place in the tables
         self._newest_close_ms = 0
@@ -105,7 +105,7 @@ class Loop:
         for version, items in published.parts():
             self._postman.send(event_bytes("prediction", version, {"version": version, "items": items}))
         if published.told:
-            self._untold.append((rows, predictions))
+            self._untold.append((rows, predictions, self._forecaster.adaptations))
 
     def _settle(self, stopped: Collection[str]) -> None:
         """Do what could wait until the predictions of a close were published."""
@@ -117,16 +117,16 @@ class Loop:
     @performance_monitor.timed("follow")
     def _tell(self) -> None:
         """Let the followers take in what was published since the last pause."""
-        for rows, predictions in self._untold:
+        for published in self._untold:
             for follow in self._followers:
-                follow(rows, predictions)
+                follow(*published)
         self._untold.clear()
 
     @performance_monitor.timed("score")
     def _score(self, stopped: Collection[str]) -> None:
         self._patience.until_done(self._stores.predictions.score, self._newest_close_ms, stopped)
         self.version = self._stores.predictions.version()
-        self._forecaster.log_widths = self._stores.widths.load()
+        self._forecaster.adaptations = self._stores.adaptations.load()
 
 
 def event_bytes(event: str, version: int, data: dict[str, Any]) -> bytes:

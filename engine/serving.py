@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from config import Config
+from data.adaptation_store import Adaptations
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
 from data.drift_store import DriftStore
 from data.model_seal import KEY_FILE
@@ -67,9 +68,9 @@ class Serving:
         self._alarms: list[str] = []
         self._drifts: list[str] = []
 
-    def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
+    def follow(self, rows: Rows, predictions: Sequence[Prediction], adaptations: Adaptations) -> None:
         """Ask the models in the shadow about what was just published, and count what all of them saw."""
-        self._shadow.follow(rows, predictions)
+        self._shadow.follow(rows, predictions, adaptations)
         self._drift.follow(rows, self._champions.roles)
 
     def refresh(self, market_ms: int) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.adaptation_store import Adaptations
 from data.champion_store import Roles
 from data.paired_score import Compared
 from data.shadow_store import ShadowRow, ShadowStore
 from engine.forecaster import Rows
 from market.errors import ModelError, SourceUnavailable
 from market.predictions import Prediction
+from models.adaptation import adapted
 from models.scores import Scores
 from utils.model_utils import BatchPredictor
 
@@ -33,8 +35,11 @@ class Shadow:
         self._compared: dict[tuple[str, str, str], Compared] = {}
         self.roles: Mapping[str, Roles] = {}
 
-    def follow(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        """Ask about the candles of `rows`, of which `predictions` were published; the answers stay hidden."""
+    def follow(self, rows: Rows, predictions: Sequence[Prediction], adaptations: Adaptations) -> None:
+        """Ask about the candles of `rows`, of which `predictions` were published; the answers stay hidden.
+
+        They are adapted as those of the champion were: what is compared is what would have been told.
+        """
         for horizon, roles in self.roles.items():
             followers = [holder.model for holder in (roles.challenger, roles.predecessor) if holder]
             if not followers or roles.champion is None:
@@ -45,8 +50,9 @@ class Shadow:
                 for one in predictions
                 if one.horizon == horizon and one.model == champion
             }
+            state = adaptations.of(horizon, [candle.symbol for candle in rows.candles])
             for model in followers:
-                self._ask(horizon, model, champion, rows, said)
+                self._ask(horizon, model, champion, rows, said, state)
         del self._waiting[:-_MOST_KEPT]
 
     def tend(self, market_ms: int) -> None:
@@ -71,9 +77,11 @@ class Shadow:
             self._compared[key] = self._store.compared(*key)
         return self._compared[key]
 
-    def _ask(self, horizon: str, model: str, champion: str, rows: Rows, said: dict[str, float | None]) -> None:
+    def _ask(
+        self, horizon: str, model: str, champion: str, rows: Rows, said: dict[str, float | None], state: np.ndarray
+    ) -> None:
         try:
-            answers = self._predictor.predict(model, rows.values).probability_up
+            answers = adapted(self._predictor.predict(model, rows.values), state).probability_up
         except ModelError as error:
             logger.warning("model refused in the shadow model=%s reason=%s", model, error)
             return

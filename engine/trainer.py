@@ -12,6 +12,7 @@ import numpy as np
 from joblib import cpu_count
 
 from config import Config, config_or_exit
+from data.adaptation_store import AdaptationStore
 from data.candle_store import CandleStore
 from data.candle_tables import CandleTables
 from data.champion_store import MODEL_LIFE_MS, ChampionStore
@@ -23,7 +24,6 @@ from data.ledger_inputs import Inputs
 from data.model_seal import KEY_FILE
 from data.model_store import ModelStore
 from data.prediction_store import PredictionStore
-from data.width_store import WidthStore
 from engine.forecaster import Case, Horizon, ServedHorizon, Span, all_figures, prediction_of
 from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
@@ -105,7 +105,7 @@ class Training:
         engine = open_database(config.INSTANCE_DIR / f"{venue}.db")
         self._candles = CandleStore(engine, config.INTERVAL)
         self._ledger = PredictionStore(engine, market, config.INTERVAL, COLUMNS)
-        self._widths = WidthStore(engine, config.INTERVAL)
+        self._adaptations = AdaptationStore(engine, config.INTERVAL)
         self._models = ModelStore(config.SAVED_MODELS_DIR, config.INSTANCE_DIR / KEY_FILE)
         self._horizons = [Horizon(name, config.horizon_ms[name]) for name in horizons or config.horizons]
         roles = ChampionStore(engine, config.INTERVAL).roles().values()
@@ -160,8 +160,7 @@ class Training:
         if not trained or not len(region):
             return
         for horizon, one in trained.items():
-            begun = zip(panel.symbols, one.log_widths.tolist(), strict=True)
-            self._widths.begin({(symbol, horizon.name): value for symbol, value in begun})
+            self._adaptations.begin(horizon.name, panel.symbols, one.adaptation)
         chunk = max(1, 6_000 // (len(panel.symbols) * len(self._horizons)))
         for start in range(region.start, region.stop, chunk):
             times = range(start, min(start + chunk, region.stop))

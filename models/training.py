@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from market.errors import ModelError
-from models.adaptation import Widths
+from models.adaptation import Adaptation
 from models.cost_moves import CostRecord, cost_record
 from models.final_fit import Choices, Final, final_fit
 from models.fit_memory import FitMemory
@@ -41,8 +41,8 @@ class TrainedHorizon:
     records: dict[str, Record]  # walk-forward, by family
     cost_record: CostRecord | None  # walk-forward, of the size of moves
     choices: Choices
-    folds: list[Fold]  # ranges as wide as the outcomes before them asked for
-    log_widths: np.ndarray  # (S,) with which the first of them began
+    folds: list[Fold]  # probabilities and ranges as the outcomes before them asked for
+    adaptation: np.ndarray  # (6, S), `market.adaptation`: the state with which the first of them began
     training_ms: tuple[int, int]  # open times of the first and last training candle
     calibration_ms: tuple[int, int]
     cut_ms: int  # close of the last candle known
@@ -96,7 +96,7 @@ def _final_split(job: Job, first: int, cut: int) -> Split:
 def _trained(final: Final, walk: Walk) -> TrainedHorizon:
     model, past = final.fitted.model, final.fitted.past
     job, open_ms = past.job, past.job.panel.open_ms
-    adapted, log_widths = _adapted(job, walk.chosen)
+    adapted, begun = _adapted(job, walk.chosen)
     folds = [
         Fold(f"{model.id}-w{number}", told.span.start, told.span.stop - 1, scores)
         for number, (told, scores) in enumerate(zip(walk.chosen, adapted, strict=True))
@@ -110,7 +110,7 @@ def _trained(final: Final, walk: Walk) -> TrainedHorizon:
         cost_record=cost_record([told.fitted.past for told in walk.chosen]),
         choices=final.choices,
         folds=folds,
-        log_widths=log_widths,
+        adaptation=begun,
         training_ms=_span_ms(open_ms, past.split.training),
         calibration_ms=_span_ms(open_ms, past.split.calibration),
         cut_ms=int(2 * open_ms[-1] - open_ms[-2]),
@@ -121,18 +121,18 @@ def _trained(final: Final, walk: Walk) -> TrainedHorizon:
 
 
 def _adapted(job: Job, chosen: list[Told]) -> tuple[list[Scores], np.ndarray]:
-    """Return the folds' scores with adapted ranges, and the log widths they began with.
+    """Return the folds' scores adapted to each symbol, and the state they began with.
 
-    The widths begin on what the first fold's model says of its calibration rows, all due before the fold.
+    It begins on what the first fold's model says of its calibration rows, all due before the fold.
     """
-    widths = Widths(len(job.panel.symbols), job.outcomes.horizon_candles, job.settings.coverage)
+    adaptation = Adaptation(len(job.panel.symbols), job.outcomes.horizon_candles, job.settings.coverage)
     if not chosen:
-        return [], widths.log_widths
+        return [], adaptation.state
     first = chosen[0]
     lead = first.fitted.past.split.calibration
-    widths.through([(forecast(job.panel, first.fitted.model, lead), _returns(job, lead))])
-    start = widths.log_widths
-    return widths.through([(told.scores, _returns(job, told.span)) for told in chosen]), start
+    adaptation.through([(forecast(job.panel, first.fitted.model, lead), _returns(job, lead))])
+    begun = adaptation.state
+    return adaptation.through([(told.scores, _returns(job, told.span)) for told in chosen]), begun
 
 
 def _returns(job: Job, span: range) -> np.ndarray:

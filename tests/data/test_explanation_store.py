@@ -10,6 +10,7 @@ from data.retention import let_go
 OPEN_MS = 1_763_640_000_000
 COLUMNS = [(f"column_{place}", f"Column {place}") for place in range(8)]
 RETURNS = np.array([5.0, -7.0, 9.0, 11.0])
+SHIFTS = np.array([-0.0625, 0.0])
 POINTS = np.array([[0.01, -0.09, 0.0, 0.02, 0.03, -0.04, 0.005, 0.07], np.zeros(8)])
 
 
@@ -31,9 +32,10 @@ def words(_):
 
 
 def explanation(open_ms=OPEN_MS, model="m-1", symbols=("AUSDT", "BUSDT")):
-    cases = np.array([[3, 1, 0], [0, 1, 2]])[: len(symbols)]
+    kept = slice(len(symbols))
+    cases = np.array([[3, 1, 0], [0, 1, 2]])[kept]
     return Explanation(
-        open_ms, "1h", model, list(symbols), POINTS[: len(symbols)], np.array([0.5, 1.5])[: len(symbols)], cases
+        open_ms, "1h", model, list(symbols), SHIFTS[kept], POINTS[kept], np.array([0.5, 1.5])[kept], cases
     )
 
 
@@ -57,8 +59,9 @@ def test_the_largest_contributions_come_first_and_the_rest_as_one(store):
     assert [one["feature"] for one in told["contributions"]] == [f"column_{place}" for place in (1, 7, 5, 4, 3)]
     assert told["contributions"][0]["value"] == 51.5
     shown = sum(one["contribution"] for one in told["contributions"])
+    assert told["base_probability"] == 0.4375
     assert told["base_probability"] + shown + told["other_contributions"] == pytest.approx(0.505, abs=1e-12)
-    assert told["other_contributions"] == pytest.approx(0.015)
+    assert told["other_contributions"] == pytest.approx(0.0775)
     assert len(told["contributions"]) == TOP
 
 
@@ -91,7 +94,22 @@ def test_symbols_that_close_in_several_parts_are_all_there(store):
     store.keep([explanation(symbols=["AUSDT"])], words)
     store.keep([explanation(symbols=["BUSDT"])], words)
 
-    assert store.of(row("AUSDT"))["base_probability"] == store.of(row("BUSDT"))["base_probability"] == 0.5
+    assert [store.of(row(name))["base_probability"] for name in ("AUSDT", "BUSDT")] == [0.4375, 0.4375]
+
+
+def test_rows_from_before_probabilities_were_adapted_start_from_the_base_of_their_model(engine, store):
+    store.keep([explanation()], words)
+    with engine.begin() as connection:
+        blob = connection.exec_driver_sql('SELECT "values" FROM explanations').scalar_one()
+        size = len(blob) // 2
+        old = blob[: size - 4] + blob[size:-4]
+        connection.exec_driver_sql('UPDATE explanations SET "values" = ?', (old,))
+
+    told = store.of(row("AUSDT"))
+
+    assert told["base_probability"] == 0.5
+    assert told["contributions"][0]["contribution"] == pytest.approx(-0.09)
+    assert store.of(row("BUSDT"))["strangeness"] == 1.5
 
 
 def test_the_first_word_stays(store):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data.adaptation_store import Adaptations
 from data.champion_store import ENGINE, MODEL_LIFE_MS, PERSON, ChampionStore, Holder
 from data.database import open_database
 from data.model_store import ModelStore
@@ -202,12 +203,14 @@ def test_the_shadow_is_asked_about_the_candles_its_champion_spoke_of(court):
         for one, probability in zip(candles, (0.4, None, 0.6), strict=True)
     ]  # fmt: skip
 
-    court.shadow.follow(Rows(candles, values, [None] * 3), said)
+    taught = Adaptations([("AUSDT", "1h")], np.array([[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]]).T)
+    court.shadow.follow(Rows(candles, values, [None] * 3), said, taught)
 
     (row,) = court.shadow._waiting
     assert (row.model, row.champion, row.symbols) == (second, first, ("AUSDT",))
-    expected = court.models.cached(second).predict(values[:1]).probability_up[0]
-    assert row.probabilities.tolist() == [[expected], [0.4]]
+    alone = court.models.cached(second).predict(values[:1]).probability_up[0]
+    told = 1.0 / (1.0 + (1.0 / alone - 1.0) ** np.e)  # as the champion would have told it: log-odds times e
+    assert row.probabilities.tolist() == [[pytest.approx(told)], [0.4]]
 
 
 def test_a_better_challenger_is_promoted_with_the_figures(court):

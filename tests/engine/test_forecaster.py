@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from data.adaptation_store import Adaptations
 from data.candle_store import CandleStore
 from data.database import open_database
 from engine.forecaster import Case, FeatureBoard, Forecaster, Horizon, Rows, ServedHorizon, Span, prediction_of
@@ -150,23 +151,28 @@ def test_without_figures_nothing_is_filled_in():
     assert (row.probability_up, row.edge_bps, row.coverage, row.model) == (None, None, None, None)
 
 
-class Even:
-    """A model that says one half, and a range of 100 basis points to both sides."""
+class Sixty:
+    """A model that says 60 % and 20 basis points, and a range of 100 to both sides."""
 
     def predict(self, rows, block_rows):
-        level = np.full(len(rows), 0.5)
-        return Scores(level, level * 0.0, level * 0.0 - 100.0, level * 0.0 + 100.0, level)
+        level = np.full(len(rows), 0.6)
+        return Scores(level, level * 0.0 + 20.0, level * 0.0 - 80.0, level * 0.0 + 120.0, level)
 
 
-def test_a_range_is_as_wide_as_its_own_symbol_asks_for():
+def test_probability_and_range_are_as_their_own_symbol_asks_for():
     horizons = [Horizon("1h", HOUR_MS), Horizon("4h", 4 * HOUR_MS)]
-    forecaster = Forecaster(BatchPredictor(lambda name: Even(), 32), "5m", horizons, 24.0)
+    forecaster = Forecaster(BatchPredictor(lambda name: Sixty(), 32), "5m", horizons, 24.0)
     forecaster.served = {name: ServedHorizon("m-1", 0.8, START + 8 * HOUR_MS) for name in ("1h", "4h")}
-    forecaster.log_widths = {("ETHUSDT", "1h"): np.log(2.0)}
+    state = np.array([[np.log(2.0), np.log(2.0), 0.0, 0.0, 0.0, 0.0]]).T
+    forecaster.adaptations = Adaptations([("ETHUSDT", "1h")], state)
     table = walk(1)
     rows = Rows([candle(table, 0), candle(table, 0, "ETHUSDT")], np.zeros((2, 3)), [None, None])
 
     made = forecaster.predict(rows, STEP)
 
-    assert [round(row.high_bps, 9) for row in made] == [100.0, 200.0, 100.0, 100.0]
-    assert [round(row.low_bps, 9) for row in made] == [-100.0, -200.0, -100.0, -100.0]
+    told = 9.0 / 13.0  # odds of 3:2, squared
+    expected = 20.0 * (told - 0.5) / 0.1
+    assert [row.probability_up for row in made] == pytest.approx([0.6, told, 0.6, 0.6])
+    assert [row.expected_return_bps for row in made] == pytest.approx([20.0, expected, 20.0, 20.0])
+    assert [row.high_bps for row in made] == pytest.approx([120.0, expected + 200.0, 120.0, 120.0])
+    assert [row.low_bps for row in made] == pytest.approx([-80.0, expected - 200.0, -80.0, -80.0])

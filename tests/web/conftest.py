@@ -148,7 +148,8 @@ class House:
         words = ModelWords(0.5, columns, ["EDGEUSDT"], cases, np.array([31.0, -12.5, 4.0]))
         points, strange = np.array([[0.05, -0.01]]), np.array([strangeness])
         model = f"random_forest-{horizon}-0123456789ab"
-        one = Explanation(T0 - self.length_ms, horizon, model, [symbol], points, strange, np.array([[0, 1, 2]]))
+        shifts, near = np.zeros(1), np.array([[0, 1, 2]])
+        one = Explanation(T0 - self.length_ms, horizon, model, [symbol], shifts, points, strange, near)
         ExplanationStore(self._engine, self.interval).keep([one], lambda _: words)
 
     def beat(self, **changes):
