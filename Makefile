@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BENCH_ARGS ?=
-TEST_ARGS ?= --numprocesses logical --maxprocesses 4 --dist loadfile
+# Many tests wait for something: three at a time keep two processors busy.
+TEST_ARGS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
 
 VENV := .venv

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import selectors
 import shutil
 import socket
@@ -88,7 +89,7 @@ def close_to_browser() -> dict[str, Any]:
         "work": f"{len(delays_ms)} closes of 5 symbols: median {statistics.median(delays_ms):.0f} ms",
         "anchor": "budget, p95",
         "anchor_value": 300.0,
-        "ours_value": delays_ms[int(0.95 * len(delays_ms))],
+        "ours_value": delays_ms[math.ceil(0.95 * len(delays_ms)) - 1],  # the nearest rank
         "unit": "ms",
         "goal": "<= 300",
         "gate": "passed" if len(delays_ms) >= CLOSES - 2 else "failed",

@@ -211,7 +211,8 @@ def test_the_system_page_is_whole_without_javascript(open_page, size):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_the_record_is_whole_and_filtered_without_javascript(open_page, size):
+def test_the_record_is_whole_and_filtered_without_javascript(open_page, served, size):
+    served.house.lengthen()
     page = open_page("/record?horizon=1h", size, javascript=False)
     assert page.locator("#finding", has_text="best baseline").is_visible()
     assert page.locator("#reliability .plot").is_visible()
