@@ -17,8 +17,6 @@ SMALL_TREE_NODES = 2_048  # 16 kB
 # has no place there, and is fetched once for each block.
 SMALL_TREE_ROWS, LARGE_TREE_ROWS = 128, 1_024
 _FEW_ROWS = 4  # fewer than this go one by one through all trees at once
-_HEAP_LEVELS = 3  # so many levels a tree mostly has whole: 7 inner nodes in the order of a heap
-_HEAP_NODES = (1 << _HEAP_LEVELS) - 1
 _SHARED_LEVELS = 12  # so deep all rows go together; below, those that have reached a leaf are left out
 FAULTS = (
     "",
@@ -108,19 +106,18 @@ def sum_leaves(
     scores = np.empty(count)
     size = max(1, min(block_rows, count))
     block = np.empty((size, features + 1), np.float32)
-    columns = np.empty((features, size), np.float32)
     sums = np.empty(size)
     for first in range(0, count, size):
         filled = min(size, count - first)
         for row in range(filled):
             for feature in range(features):
-                block[row, feature] = columns[feature, row] = rows[first + row, feature]
+                block[row, feature] = rows[first + row, feature]
             block[row, features] = -np.inf
         if filled < _FEW_ROWS:
             for row in range(filled):
                 sums[row] = _walk_trees(block[row], values, nodes, starts, depths)
         else:
-            _walk_rows(block[:filled], columns, values, nodes, starts, depths, sums)
+            _walk_rows(block[:filled], values, nodes, starts, depths, sums)
         for row in range(filled):
             scores[first + row] = sums[row] * weight + bias
             for feature in range(features):
@@ -148,30 +145,16 @@ def _walk_trees(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _walk_rows(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    values: np.ndarray,
-    nodes: np.ndarray,
-    starts: np.ndarray,
-    depths: np.ndarray,
-    sums: np.ndarray,
+    rows: np.ndarray, values: np.ndarray, nodes: np.ndarray, starts: np.ndarray, depths: np.ndarray, sums: np.ndarray
 ) -> None:
-    """Put into `sums` the sum of the leaves of each row; all rows walk at once, one tree after the other.
-
-    `columns` holds the same values as `rows`, those of one feature together.
-    """
+    """Put into `sums` the sum of the leaves of each row; all rows walk at once, one tree after the other."""
     count = len(rows)
     at = np.empty(count, np.uint32)
     going = np.empty(count, np.uint32)
     sums[:] = 0.0
     for tree in range(len(depths)):
-        start = np.int64(starts[tree])
-        levels = _HEAP_LEVELS if _is_heap(nodes, start, depths[tree]) else 0
-        if levels:
-            _fall(columns, values, nodes, start, at)
-        else:
-            at[:] = np.uint32(start)
-        for _ in range(levels, min(depths[tree], _SHARED_LEVELS)):
+        at[:] = np.uint32(starts[tree])
+        for _ in range(min(depths[tree], _SHARED_LEVELS)):
             for row in range(count):
                 node = at[row]
                 link = nodes[node, 1]
@@ -192,36 +175,6 @@ def _walk_rows(
             left = kept
         for row in range(count):
             sums[row] += values[at[row], 0]
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _is_heap(nodes: np.ndarray, start: int, depth: int) -> bool:
-    """Return whether the first levels of a tree are whole: its children lie breadth first, so in a heap's order."""
-    is_whole = depth >= _HEAP_LEVELS
-    for node in range(start, start + _HEAP_NODES if is_whole else start):
-        is_whole &= (nodes[node, 1] & STEP_MASK) != 0
-    return is_whole
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fall(columns: np.ndarray, values: np.ndarray, nodes: np.ndarray, start: int, at: np.ndarray) -> None:
-    """Put into `at` where each row is three levels below the root of a tree that is whole so far.
-
-    Every comparison of those levels is made, many rows in one instruction, one bit each: a walk through trees of
-    depth 10 takes a seventh less time.
-    """
-    at[:] = 0
-    for node in range(_HEAP_NODES):
-        column = columns[nodes[start + node, 1] >> _STEP_SHIFT]
-        threshold, bit = values[start + node, 0], np.uint32(1 << node)
-        for row in range(len(at)):
-            at[row] |= bit if column[row] > threshold else np.uint32(0)
-    one, below = np.uint32(1), np.uint32(start + _HEAP_NODES)
-    for row in range(len(at)):
-        turns = at[row]
-        place = turns & one
-        place += place + ((turns >> (one + place)) & one)
-        at[row] = below + place + place + ((turns >> (np.uint32(3) + place)) & one)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -170,11 +170,16 @@ def _nearest(rows: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nd
     least = np.empty(NEAREST, np.float32)
     for first in range(0, count, 4):
         filled = min(4, count - first)
-        four[:filled] = rows[first : first + filled]
+        for row in range(filled):
+            for feature in range(features):
+                four[row, feature] = rows[first + row, feature]
         _sum_squares(four, reference, sums)
         for row in range(filled):
             _find_least(sums[row], least, places[first + row])
-            distances[first + row] = np.sqrt(least / features).mean()
+            total = 0.0
+            for square in least:
+                total += np.sqrt(square / features)
+            distances[first + row] = total / NEAREST
     return distances, places
 
 
@@ -186,7 +191,9 @@ def _sum_squares(rows: np.ndarray, reference: np.ndarray, sums: np.ndarray) -> N
     for two features: 1.4x over one row and one feature at a time.
     """
     features, cases = reference.shape
-    sums[:] = 0.0
+    for row in range(4):
+        for case in range(cases):
+            sums[row, case] = 0.0
     for at in range(0, features - 1, 2):
         a_first, a_second, a_third, a_fourth = rows[0, at], rows[1, at], rows[2, at], rows[3, at]
         b_first, b_second, b_third, b_fourth = rows[0, at + 1], rows[1, at + 1], rows[2, at + 1], rows[3, at + 1]
@@ -213,7 +220,8 @@ def _find_least(sums: np.ndarray, least: np.ndarray, places: np.ndarray) -> None
 
     One pass with a sorted handful: 9x over looking for the least as often as there are places.
     """
-    least[:] = np.inf
+    for rank in range(len(least)):
+        least[rank] = np.inf
     bound = least[-1]
     for case in range(len(sums)):
         if not sums[case] >= bound:
