@@ -94,8 +94,12 @@ def _browser() -> str:
 def _report(command: list[str], environ: dict[str, str], address: str) -> dict[str, Any]:
     """Return what Lighthouse found out; a run in which the browser has shown nothing is repeated."""
     for _ in range(TRIES):
-        done = subprocess.run([command[0], address, *command[1:]], env=environ, capture_output=True, text=True)
-        report = json.loads(done.stdout) if done.stdout else {"runtimeError": {"message": done.stderr[-300:]}}
+        with tempfile.TemporaryFile("w+") as output:  # Node may leave before a pipe has taken all
+            asked = [command[0], address, *command[1:]]
+            done = subprocess.run(asked, env=environ, stdout=output, stderr=subprocess.PIPE, text=True)
+            output.seek(0)
+            told = output.read()
+        report = json.loads(told) if told else {"runtimeError": {"message": done.stderr[-300:]}}
         if "runtimeError" not in report:
             return report
     raise RuntimeError(f"{address}: {report['runtimeError']['message']}")
