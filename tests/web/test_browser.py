@@ -220,7 +220,7 @@ def test_the_record_is_whole_and_filtered_without_javascript(open_page, served, 
     page.fill("#symbol", "DOGEUSDT")
     page.locator("form").get_by_text("Show").click()
 
-    assert page.locator("#rows tbody tr").count() == 8
+    expect(page.locator("#rows tbody tr")).to_have_count(8)
     assert "symbol=DOGEUSDT" in page.url
     assert page.complaints == []
 
