@@ -17,7 +17,7 @@ SMALL_TREE_NODES = 2_048  # 16 kB
 # has no place there, and is fetched once for each block.
 SMALL_TREE_ROWS, LARGE_TREE_ROWS = 128, 1_024
 _FEW_ROWS = 4  # fewer than this go one by one through all trees at once
-_SHARED_LEVELS = 12  # so deep all rows go together; below, those that have reached a leaf are left out
+_SHARED_LEVELS = 16  # so deep all rows go together; below, those that have reached a leaf are left out
 FAULTS = (
     "",
     "trees do not follow each other",
