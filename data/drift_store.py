@@ -9,12 +9,11 @@ from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, del
 from sqlalchemy.dialects.sqlite import insert
 
 from data.database import metadata, transaction
-from data.drift import BINS, edges_of, stability
+from data.drift import BINS, edges_of, limits_of, stability
 from market.errors import ModelError
 
 KEPT_DAYS = 7  # the days that make the index
-DRIFT_LIMIT = 0.2  # usually read as: it has moved
-DRIFT_ROWS, DRIFT_DAYS = 1_000, 2  # less says nothing of a drift
+DRIFT_ROWS, DRIFT_DAYS = 1_000, 3  # less says nothing of a drift
 
 drift_days = Table(
     "drift_days",
@@ -33,11 +32,12 @@ class Drift:
 
     feature: str
     index: float
+    limit: float
 
     @property
     def has_moved(self) -> bool:
-        """Return whether it is beyond the usual limit."""
-        return self.index > DRIFT_LIMIT
+        """Return whether it is beyond its limit."""
+        return self.index > self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,15 @@ class DriftStore:
         n = int(counts[0].sum()) if len(counts) else 0
         if not n:
             return None
-        indexes = zip(features, stability(spread, counts).tolist(), strict=True)
-        moved = sorted((Drift(name, index) for name, index in indexes), key=lambda one: -one.index)
-        return DriftReport(n, len(days), tuple(moved))
+        indexes, limits = stability(spread, counts).tolist(), limits_of(spread).tolist()
+        drifts = map(Drift, features, indexes, limits)
+        return DriftReport(n, len(days), tuple(sorted(drifts, key=lambda one: -one.index / one.limit)))
 
 
 def _is_whole(spread: Mapping[str, Any], features: int) -> bool:
     try:
         edges_of(spread, features)
+        limits_of(spread)
     except ModelError:
         return False
     return True

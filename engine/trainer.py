@@ -29,6 +29,7 @@ from engine.history import TrainingSpan, training_span, warm_up_ms
 from engine.training_job import PROGRESS_FILE
 from features.feature_engineering import COLUMNS, OWN_COLUMNS, OWN_WARMUP, SCALE, add_market, definition_hash
 from market.errors import ModelError
+from market.intervals import DAY_MS
 from market.predictions import Origin, Prediction, Reason
 from models.fit_memory import FitMemory
 from models.panel import Panel
@@ -140,7 +141,7 @@ class Training:
             panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
         )
         span = (self._span.start_ms, self._span.cut_ms)
-        spread = spread_of(_seen_in_training(panel, trained.training_ms))
+        spread = spread_of(*_seen_in_training(panel, trained.training_ms))
         self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)
         return trained
 
@@ -228,11 +229,11 @@ def build_panel(config: Config, store: CandleStore | CandleTables, span: Trainin
     return Panel(tuple(tables), COLUMNS, SCALE, grid[1:], features[:, 1:], close[:, 1:])
 
 
-def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> np.ndarray:
-    """Return the features (n, F) of the span a model was fitted to, of all symbols."""
+def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features (n, F) of the span a model was fitted to, of all symbols, and the day of each row."""
     first, last = np.searchsorted(panel.open_ms, span_ms)
-    rows: np.ndarray = panel.features[:, first : last + 1].reshape(-1, len(panel.columns))
-    return rows
+    rows = panel.features[:, first : last + 1].reshape(-1, len(panel.columns))
+    return rows, np.tile(panel.open_ms[first : last + 1] // DAY_MS, len(panel.symbols))
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:

@@ -79,8 +79,10 @@ def _no_figures() -> Card:
 
 
 def _drift(report: DriftReport | None) -> Card:
-    """Return the stability index of every feature, the largest first, and which of them are beyond the limit."""
+    """Return the stability index of every feature, the one that moved most first, its limit, and which are beyond."""
     if report is None:
-        return {"n": 0, "is_enough": False, "features": {}, "moved": []}
+        return {"n": 0, "is_enough": False, "features": {}, "limits": {}, "moved": []}
     indexes = {one.feature: one.index for one in report.features}
-    return {"n": report.n, "is_enough": report.is_enough, "features": indexes, "moved": report.moved}
+    limits = {one.feature: one.limit for one in report.features}
+    facts = {"n": report.n, "is_enough": report.is_enough, "moved": report.moved}
+    return facts | {"features": indexes, "limits": limits}

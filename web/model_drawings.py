@@ -45,11 +45,10 @@ def skill_plot(value: float, low: float | None, high: float | None, limit: float
     return SkillPlot(place(value), None if low is None else place(low), None if high is None else place(high), limit)
 
 
-def drift_bars(indexes: Sequence[float], limit: float) -> list[Bar]:
-    """Return one bar for each of the largest indexes; one of twice the limit or more fills the drawing."""
-    scale = (_DRIFT_HEIGHT - _DRIFT_LIMIT_Y) / limit
+def drift_bars(shares: Sequence[float]) -> list[Bar]:
+    """Return one bar for each of the first shares of a limit; one of twice the limit or more fills the drawing."""
     bars = []
-    for number, index in enumerate(indexes[:DRIFT_BARS]):
-        height = round(min(max(index * scale, 1.0), _DRIFT_HEIGHT), 1)
-        bars.append(Bar(number * _BAR_STEP, round(_DRIFT_HEIGHT - height, 1), height, index > limit))
+    for number, share in enumerate(shares[:DRIFT_BARS]):
+        height = round(min(max(share * (_DRIFT_HEIGHT - _DRIFT_LIMIT_Y), 1.0), _DRIFT_HEIGHT), 1)
+        bars.append(Bar(number * _BAR_STEP, round(_DRIFT_HEIGHT - height, 1), height, share > 1.0))
     return bars

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.champion_store import PERSON, ChampionStore, Change
-from data.drift_store import DRIFT_LIMIT
 from utils.mailbox import Letter
 from utils.times import parse_utc
 from web.heartbeat import Heartbeat, Training
@@ -119,7 +118,8 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
 
 def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
     expires_ms = parse_utc(card["expires_at"])
-    drift = list(card["drift"]["features"].items())
+    drift = card["drift"]
+    shares = [index / drift["limits"][name] for name, index in drift["features"].items()]
     return ModelCard(
         card=card,
         role=_ROLE_WORDS[card["role"]],
@@ -133,8 +133,8 @@ def _model_card(card: Card, limit: float, market_ms: int) -> ModelCard:
         scores=_scores(card, limit),
         kept=_kept(card),
         choices=choices_of(card),
-        bars=drift_bars([index for _, index in drift], DRIFT_LIMIT),
-        bar_names=drift[:DRIFT_BARS],
+        bars=drift_bars(shares),
+        bar_names=list(drift["features"].items())[:DRIFT_BARS],
     )
 
 

@@ -234,7 +234,7 @@ class ModelSchema(Schema):
         }
     )
     scores = fields.Dict(metadata={"description": "its rows in the ledger, by origin"})
-    drift = fields.Dict(metadata={"description": "population stability index of each feature over seven days"})
+    drift = fields.Dict(metadata={"description": "stability index of each feature over seven days, and its limit"})
     size_bytes = fields.Integer()
     load_ms = fields.Float(allow_none=True)
     memory_bytes = fields.Integer(allow_none=True)

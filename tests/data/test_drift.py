@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data.database import open_database
-from data.drift import BINS, counts_of, edges_of, spread_of, stability
-from data.drift_store import DRIFT_LIMIT, KEPT_DAYS, DriftStore
+from data.drift import BINS, LEAST_LIMIT, counts_of, edges_of, limits_of, spread_of, stability
+from data.drift_store import DRIFT_DAYS, KEPT_DAYS, DriftStore
 from market.errors import ModelError
 
 NAMES = ("still", "moved", "few values")
@@ -19,6 +19,14 @@ def rows(count, seed, shift=0.0):
     return table
 
 
+def days_of(table, count=4):
+    return np.arange(len(table)) * count // len(table)
+
+
+def spread(table):
+    return spread_of(table, days_of(table))
+
+
 @pytest.fixture
 def store(tmp_path):
     engine = open_database(tmp_path / "test.db")
@@ -27,13 +35,47 @@ def store(tmp_path):
 
 
 def test_a_feature_that_moved_is_found_and_the_others_are_not():
-    spread = spread_of(rows(5_000, seed=1))
-    edges = edges_of(spread, 3)
+    training = spread(rows(5_000, seed=1))
+    edges = edges_of(training, 3)
 
-    index = stability(spread, counts_of(rows(5_000, seed=2, shift=0.7), edges))
+    index = stability(training, counts_of(rows(5_000, seed=2, shift=0.7), edges))
 
-    assert index[1] > DRIFT_LIMIT
+    assert index[1] > LEAST_LIMIT
     assert max(index[0], index[2]) < 0.02
+
+
+def test_a_feature_that_wandered_from_day_to_day_of_its_training_may_go_on_so():
+    training, later = rows(8_000, seed=1), rows(2_000, seed=2)
+    training[:, 1] += np.repeat([-1.0, 0.0, 1.0, 0.0], 2_000)
+    later[:, 0] += 0.9
+    later[:, 1] += 0.9
+    told = spread(training)
+
+    index, limits = stability(told, counts_of(later, edges_of(told, 3))), limits_of(told)
+
+    assert (index > LEAST_LIMIT).tolist() == [True, True, False]
+    assert (index > limits).tolist() == [True, False, False]
+    assert limits[0] == limits[2] == LEAST_LIMIT
+
+
+def test_a_few_rows_of_a_day_say_nothing_of_how_far_a_day_lies_from_a_training():
+    table = np.concatenate((rows(4_000, seed=1), rows(20, seed=2, shift=9.0)))
+    days = np.append(np.repeat([1, 2, 3, 4], 1_000), [5] * 20)
+
+    assert limits_of(spread_of(table, days)).tolist() == [LEAST_LIMIT] * 3
+
+
+def test_a_spread_from_before_there_were_limits_has_the_usual_one_for_all():
+    old = {name: part for name, part in spread(rows(100, seed=1)).items() if name != "limits"}
+
+    assert limits_of(old).tolist() == [LEAST_LIMIT] * 3
+
+
+@pytest.mark.parametrize("odd", [[], [0.2], [0.3, 0.3, 0.1], [0.3, None, 0.3], ["x"] * 3, "0.3"])
+def test_limits_that_are_none_say_nothing(store, odd):
+    store.keep(1, {"m": np.ones((3, BINS), np.int64)})
+
+    assert store.report("m", NAMES, spread(rows(100, seed=1)) | {"limits": odd}) is None
 
 
 def test_the_index_is_the_sum_over_the_tenths():
@@ -47,7 +89,7 @@ def test_the_index_is_the_sum_over_the_tenths():
 
 def test_counting_candle_by_candle_gives_what_counting_all_gives():
     table = rows(300, seed=3)
-    edges = edges_of(spread_of(rows(1_000, seed=1)), 3)
+    edges = edges_of(spread(rows(1_000, seed=1)), 3)
 
     parts = sum(counts_of(table[at : at + 7], edges) for at in range(0, 300, 7))
 
@@ -58,16 +100,16 @@ def test_counting_candle_by_candle_gives_what_counting_all_gives():
 def test_rows_with_a_hole_count_nothing_and_nothing_at_all_is_no_spread():
     table = rows(10, seed=1)
     table[4, 0] = np.nan
-    edges = edges_of(spread_of(rows(100, seed=1)), 3)
+    edges = edges_of(spread(rows(100, seed=1)), 3)
 
     assert counts_of(table, edges)[0].sum() == 9
     with pytest.raises(ModelError):
-        spread_of(np.full((5, 3), np.nan))
+        spread(np.full((5, 3), np.nan))
 
 
 def test_a_spread_of_other_features_is_refused():
     with pytest.raises(ModelError):
-        edges_of(spread_of(rows(100, seed=1)), 4)
+        edges_of(spread(rows(100, seed=1)), 4)
 
 
 @pytest.mark.parametrize("odd", [{}, {"edges": None, "shares": []}, {"edges": [[1], [1, 2]], "shares": [[]]}])
@@ -78,15 +120,15 @@ def test_what_is_no_spread_says_nothing(store, odd):
 
 
 def test_the_report_is_of_the_last_days_the_largest_first(store):
-    spread = spread_of(rows(5_000, seed=1))
-    edges = edges_of(spread, 3)
+    training = spread(rows(5_000, seed=1))
+    edges = edges_of(training, 3)
     store.keep(100, {"m": counts_of(rows(400, seed=2, shift=3.0), edges)})
-    for day in (100 + KEPT_DAYS, 101 + KEPT_DAYS):
+    for day in range(100 + KEPT_DAYS, 100 + KEPT_DAYS + DRIFT_DAYS):
         store.keep(day, {"m": counts_of(rows(4_000, seed=day), edges)})
 
-    report = store.report("m", NAMES, spread)
+    report = store.report("m", NAMES, training)
 
-    assert (report.n, report.days) == (8_000, 2)
+    assert (report.n, report.days, report.is_enough) == (4_000 * DRIFT_DAYS, DRIFT_DAYS, True)
     assert not any(one.has_moved for one in report.features)
     assert [one.index for one in report.features] == sorted((one.index for one in report.features), reverse=True)
 
@@ -101,4 +143,4 @@ def test_a_restart_goes_on_with_the_counts_of_the_day(store):
 
 def test_nothing_is_said_without_a_spread_or_without_rows(store):
     assert store.report("m", NAMES, None) is None
-    assert store.report("m", NAMES, spread_of(rows(50, seed=1))) is None
+    assert store.report("m", NAMES, spread(rows(50, seed=1))) is None

@@ -295,11 +295,12 @@ def test_a_champion_that_sees_another_market_than_its_training_is_told(bench):
     even, moved = np.full((features, 10), 60), np.full((features, 10), 60)
     moved[3] = [600] + [0] * 9
     days = DriftStore(bench.database, "5m")
-    days.keep(1, {model: even})
+    for day in (1, 2, 3):
+        days.keep(day, {model: even})
     bench.serving.refresh(bench.now_ms)
     before = bench.serving.described()["drifts"]
-    days.keep(2, {model: moved})
-    days.keep(3, {model: moved})
+    for day in (4, 5, 6):
+        days.keep(day, {model: moved})
 
     bench.serving.refresh(bench.now_ms)
 

@@ -9,7 +9,7 @@ import pytest
 
 from data.champion_store import PERSON, ChampionStore, Change, Holder, Roles
 from data.drift import counts_of, edges_of, spread_of
-from data.drift_store import DriftStore
+from data.drift_store import DRIFT_DAYS, DriftStore
 from data.model_store import ModelStore
 from data.paired_score import Compared
 from data.shadow_store import shadow_sums
@@ -37,7 +37,7 @@ class Cast:
     def __init__(self, house, trained):
         self.house, self.store = house, ChampionStore(house._engine, "5m")
         self.rows = np.random.default_rng(1).normal(size=(3_000, len(COLUMNS)))
-        self.spread = spread_of(self.rows)
+        self.spread = spread_of(self.rows, np.zeros(len(self.rows)))
         self.before, self.champion, self.challenger = (self._save(trained, step) for step in range(3))
         self.roles = Roles(
             Holder(self.champion, T0 - DAY_MS),
@@ -145,7 +145,7 @@ def test_drift_is_drawn_and_named(cast):
     moved = cast.rows.copy()
     moved[:, 2] += 1.0
     store = DriftStore(cast.house._engine, "5m")
-    for day in (0, 1):
+    for day in range(DRIFT_DAYS):
         store.keep(day, {cast.champion: counts_of(moved, edges)})
 
     text = card(page(cast.house), cast.champion)
