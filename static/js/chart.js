@@ -3,7 +3,7 @@ import { createChart, CandlestickSeries, HistogramSeries, LineSeries } from "../
 import { colour } from "./chart_colours.js";
 import { overlay } from "./chart_overlay.js";
 import { keyboard, picture } from "./chart_tools.js";
-import { localTime, thin } from "./scripts.js";
+import { frame, localTime, thin } from "./scripts.js";
 
 const box = document.getElementById("chart");
 const { symbol, horizon, interval, market } = box.dataset;
@@ -63,8 +63,11 @@ async function load() {
 }
 
 // The chart grows behind the server's drawing, one part at a time, so that a touch meanwhile is answered: each part is a task
-// of its own, and so is the frame in which the library paints it; that takes two, as it may learn its size from the first.
-const frame = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(go))));
+// of its own, and so is the frame in which the library paints it; the second one, as it learns its size in the first.
+async function painted() {
+  await frame();
+  await frame();
+}
 
 await load();
 await new Promise((go) => setTimeout(go));
@@ -78,11 +81,11 @@ async function draw() {
   for (const name of ["look", "parts"]) document.addEventListener(name, () => { isLate = true; });
   const chart = createChart(box, looks());
   chart.chartElement().classList.add("unready");
-  await frame();
+  await painted();
   const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
   fillVolume();
-  await frame();
+  await painted();
   const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "custom", formatter: price, tickmarksFormatter: ticks, minMove: 10 ** -digits } });
   bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
   const drawn = new Map(lines.map((line) => [line, addLine(line)]));
@@ -149,9 +152,9 @@ async function draw() {
     scale.setVisibleLogicalRange({ from: places.length - begun, to: places.length - 1 });
   }
   begin();
-  await frame();
+  await painted();
   bars.attachPrimitive(over);
-  await frame();
+  await painted();
   box.querySelector(".plot")?.remove();
   chart.chartElement().classList.remove("unready");
   if (isLate) renew().then(repaint);
