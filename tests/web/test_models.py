@@ -140,6 +140,18 @@ def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
     assert re.search(r"Ahead of the champion by 4\.2% in Brier score, n.240, 95% \+4\.\d to \+4\.\d", text)
 
 
+def test_a_challenger_of_few_horizons_is_neither_ahead_nor_behind(cast):
+    row = {"model": cast.challenger, "champion": cast.champion, "horizon": "1h", "interval": "5m", "n": 10.0}
+    rows = [row | {"block": at, "brier": 2.4, "champion_brier": 2.5} for at in range(3)]
+    with cast.house._engine.begin() as connection:
+        connection.execute(shadow_sums.insert(), rows)
+
+    text = words(card(page(cast.house), cast.challenger))
+
+    assert re.search(r"Too few horizons to compare by yet, n.30\.", text)
+    assert "of the champion by" not in text
+
+
 def test_drift_is_drawn_and_named(cast):
     edges = edges_of(cast.spread, len(COLUMNS))
     moved = cast.rows.copy()
