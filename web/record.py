@@ -97,6 +97,11 @@ class RecordSheet:
     known_models: list[str]
     chain: dict[str, Any]  # the newest link over our rows, `PredictionStore.chain`
 
+    @property
+    def is_matrix_long(self) -> bool:
+        """Return whether the matrix is so long that it is folded."""
+        return len(self.matrix) > _MOST_SYMBOLS
+
 
 def make_record(stores: Stores, asked: Asked) -> RecordSheet:
     """Return the sheet; `asked.origin` may be empty: then the live rows as soon as there are enough."""
