@@ -11,7 +11,7 @@ from web.heartbeat import Heartbeat, Training
 from web.model_cards import Card, model_cards
 from web.model_choices import Choice, choices_of, family_name
 from web.model_drawings import DRIFT_BARS, Bar, SkillPlot, drift_bars, skill_limit, skill_plot
-from web.skills import Skill, is_told, scored
+from web.skills import Skill, is_few, is_told, scored
 from web.stores import Stores
 
 CHANGES = 12
@@ -142,7 +142,7 @@ def _kept(card: Card) -> Kept | None:
     """Return how often the ranges of its rows in the ledger held: live ones, else those of the walk-forward."""
     for origin, source in _SOURCES:
         scores = card["scores"].get(origin)
-        if scores and scores["coverage_kept"] is not None:
+        if scores and scores["coverage_kept"] is not None and not is_few(scores):
             return Kept(source, scores["coverage_kept"], scores["n"])
     return None
 

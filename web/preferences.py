@@ -21,7 +21,7 @@ _FEE = re.compile(r"\d{1,3}(\.\d{1,4})?", re.ASCII)
 # The first of each is the default, and needs no cookie.
 LOOKS = {
     "theme": {"": "As the system", "light": "Light", "dark": "Dark"},
-    "direction": {"": "Blue and orange", "classic": "Classic", "swapped": "Swapped", "mono": "Mono"},
+    "direction": {"": "Blue, orange", "classic": "Classic", "swapped": "Swapped", "mono": "Mono"},
     "density": {"": "Normal", "compact": "Compact"},
     "hints": {"": "Shown", "off": "Hidden"},
 }

@@ -11,7 +11,7 @@ from data.skill import calibration_gap
 from web.board_table import CONTROLS
 from web.cursors import signed
 from web.score_drawings import Reliability, Scale, reliability, score_scale
-from web.skills import Skill, chosen_origin, is_told, skill_of, skills_by_symbol
+from web.skills import Skill, chosen_origin, is_few, is_told, skill_of, skills_by_symbol
 from web.stores import Stores
 from web.tables import horizon_order
 
@@ -97,6 +97,11 @@ class RecordSheet:
     known_models: list[str]
     chain: dict[str, Any]  # the newest link over our rows, `PredictionStore.chain`
 
+    @property
+    def is_matrix_long(self) -> bool:
+        """Return whether the matrix is so long that it is folded."""
+        return len(self.matrix) > _MOST_SYMBOLS
+
 
 def make_record(stores: Stores, asked: Asked) -> RecordSheet:
     """Return the sheet; `asked.origin` may be empty: then the live rows as soon as there are enough."""
@@ -120,12 +125,12 @@ def make_record(stores: Stores, asked: Asked) -> RecordSheet:
         origins=[(name, counts[name]) for name in ORIGINS if name != "imported" or counts[name] or theirs],
         head=head,
         finding=_finding(head),
-        gap=calibration_gap(head["calibration"]) if head else None,
+        gap=calibration_gap(head["calibration"]) if head and not is_few(head) else None,
         reliability=reliability(head["calibration"], head["n_independent"]) if head else None,
         horizons=_lines(heads, "horizon", asked, scale),
         symbols=_lines([] if asked.symbol else shown, "symbol", asked, scale),
         symbols_left=0 if asked.symbol else len(symbols) - len(shown),
-        coverage=[item for item in heads if item["coverage_kept"] is not None],
+        coverage=[item for item in heads if item["coverage_kept"] is not None and not is_few(item)],
         weeks=_lines(weeks[:MOST_WEEKS], "week", asked),
         weeks_left=max(len(weeks) - MOST_WEEKS, 0),
         regimes=_lines(_parts(stores, asked, "regime"), "regime", asked),

@@ -31,7 +31,7 @@ class Skill:
     verdict: str
     origin: str
     coverage_claimed: float | None
-    coverage_kept: float | None
+    coverage_kept: float | None  # as all below but the tenths, None where horizons are too few to tell
     gap: float | None  # mean distance of said and happened, share of 1
     worst: tuple[float, float] | None  # said, happened, in the bin that is furthest off
     tenths: tuple[Tenth, ...]
@@ -58,9 +58,14 @@ class Skill:
         return _KINDS.get(self.verdict, "plain")
 
 
+def is_few(item: dict[str, Any]) -> bool:
+    """Return whether so few horizons of a score do not overlap, below ten, that anything is possible: its n is told."""
+    return bool(item["n_independent"] < MIN_RESAMPLED)
+
+
 def is_told(item: dict[str, Any] | None) -> bool:
-    """Return whether the skill of a score is shown: below ten horizons anything is possible, and only its n is told."""
-    return item is not None and item["brier_skill"] is not None and item["n_independent"] >= MIN_RESAMPLED
+    """Return whether the skill of a score is shown."""
+    return item is not None and item["brier_skill"] is not None and not is_few(item)
 
 
 def chosen_origin(items: Iterable[dict[str, Any]]) -> str | None:
@@ -99,8 +104,8 @@ def scored(item: dict[str, Any]) -> Skill:
         verdict=item["verdict"],
         origin=item["origin"],
         coverage_claimed=item["coverage_claimed"],
-        coverage_kept=item["coverage_kept"],
-        gap=calibration_gap(bins),
+        coverage_kept=None if is_few(item) else item["coverage_kept"],
+        gap=None if is_few(item) else calibration_gap(bins),
         tenths=tuple(Tenth(one["low"], one["high"], one["n"], one["share_up"]) for one in bins),
-        worst=None if worst is None else (worst["mean_probability"], worst["share_up"]),
+        worst=None if worst is None or is_few(item) else (worst["mean_probability"], worst["share_up"]),
     )

@@ -3,7 +3,7 @@ import { createChart, CandlestickSeries, HistogramSeries, LineSeries } from "../
 import { colour } from "./chart_colours.js";
 import { overlay } from "./chart_overlay.js";
 import { keyboard, picture } from "./chart_tools.js";
-import { thin } from "./scripts.js";
+import { frame, localTime, thin } from "./scripts.js";
 
 const box = document.getElementById("chart");
 const { symbol, horizon, interval, market } = box.dataset;
@@ -19,17 +19,22 @@ const AXIS = 80; // px of the price scale, more or less
 const GAP_SLOTS = 12; // a longer hole is drawn as wide as so many candles, as in the server's drawing
 const STRENGTH = "rsi"; // the only line that is no price
 const zone = document.documentElement.dataset.zone;
-// Making a formatter is slow: each is made once, before the data are here.
-const format = (parts) => new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", hourCycle: "h23", ...parts });
-const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
-const MOMENT = format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-// What a mark of the time axis says: of a new year, month, day, or a time of day.
-const TICKS = [format({ year: "numeric" }), format({ month: "short" }), format({ day: "numeric" }), CLOCK, CLOCK];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 // Colour, width and dash of each line, as in the style sheet; the library counts 0 solid, 1 dotted, 2 dashed.
 const LOOKS = { sma_20: ["soft", 1, 0], sma_50: ["edge", 2, 0], ema_26: ["soft", 1, 2], bollinger_upper_20: ["edge", 1, 1], bollinger_lower_20: ["edge", 1, 1], rsi: ["soft", 1, 0] };
 const now = { candles: [], gaps: [], forecast: null, calls: [], lines: new Map() };
 
+function local(time) {
+  const [year, month, day, clock] = localTime(time * 1000).split(/[- ]/);
+  return { year, month: MONTHS[month - 1], day: String(Number(day)), clock: clock.slice(0, 5) };
+}
+// What a mark of the time axis says: of a new year, month, day, or a time of day.
+const tick = (time, kind) => local(time)[["year", "month", "day", "clock", "clock"][kind]];
+function moment(time) {
+  const { month, day, clock } = local(time);
+  return `${day} ${month}, ${clock} ${zone ? `${zone.split("/").pop().replaceAll("_", " ")} time` : "UTC"}`;
+}
 async function read(path) {
   const answer = await fetch(path);
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
@@ -57,19 +62,32 @@ async function load() {
   now.calls = [...calls.values()];
 }
 
+// The chart grows behind the server's drawing, one part at a time, so that a touch meanwhile is answered: each part is a task
+// of its own, and so is the frame in which the library paints it; the second one, as it learns its size in the first.
+async function painted() {
+  await frame();
+  await frame();
+}
+
 await load();
-await new Promise((go) => setTimeout(go)); // a task of its own, so that a touch meanwhile is answered
+await new Promise((go) => setTimeout(go));
 if (now.candles.length) draw();
 else document.addEventListener("parts", ({ detail: page }) => { if (page.querySelector("#chart .plot")) location.reload(); }); // the first candles bring a legend, too
 
-function draw() {
+async function draw() {
   // A price of the scale gives way to the tag of the last one.
   const ticks = (values) => values.map((value) => (Math.abs(bars.priceToCoordinate(value) - bars.priceToCoordinate(now.candles.at(-1).close)) <= LINE ? "" : price(value)));
-  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false } });
-  const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "custom", formatter: price, tickmarksFormatter: ticks, minMove: 10 ** -digits } });
+  let isLate = false; // something has changed before the chart could hear of it
+  for (const name of ["look", "parts"]) document.addEventListener(name, () => { isLate = true; });
+  const chart = createChart(box, looks());
+  chart.chartElement().classList.add("unready");
+  await painted();
   const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
-  bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
+  fillVolume();
+  await painted();
+  const bars = chart.addSeries(CandlestickSeries, { priceLineStyle: 3, priceFormat: { type: "custom", formatter: price, tickmarksFormatter: ticks, minMove: 10 ** -digits } });
+  bars.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.26 } });
   const drawn = new Map(lines.map((line) => [line, addLine(line)]));
   const levels = drawn.has(STRENGTH) ? [30, 70].map((level) => drawn.get(STRENGTH).createPriceLine({ price: level, lineWidth: 1, lineStyle: 1, axisLabelVisible: false })) : [];
   if (levels.length) chart.panes()[1].setStretchFactor(0.5);
@@ -85,40 +103,48 @@ function draw() {
   // Beside the end of the forecast is room for its prices; on a phone they stand inside.
   const room = () => (small.matches || !now.forecast ? 3 : Math.ceil(shown() * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
   const over = overlay(chart, bars, now, { price, step, steps, small });
-  bars.attachPrimitive(over);
 
   let places = [];
   function fill() {
+    fillVolume();
+    fillBars();
+  }
+  function fillVolume() {
+    volume.setData(now.candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
+  }
+  function fillBars() {
     const holes = now.gaps.flatMap(({ before, after }) => [...Array(Math.min(GAP_SLOTS, Math.round((after - before) / step) - 1)).keys()].map((i) => ({ time: before + (i + 1) * step })));
     const last = now.candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
     places = [...now.candles, ...holes, ...future].sort((a, b) => a.time - b.time);
     bars.setData(places);
-    volume.setData(now.candles.map((k) => ({ time: k.time, value: k.volume, color: colour("edge", k.close >= k.open ? 0.28 : 0.55) })));
     for (const [line, series] of drawn) series.setData(now.lines.get(line));
     document.getElementById("gaps-key").hidden = now.gaps.length === 0;
   }
-  function paint() {
+  function looks() {
     const text = { textColor: colour("mute"), fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11 };
     const cross = { color: colour("edge"), labelBackgroundColor: colour("soft") };
-    chart.applyOptions({
-      layout: { background: { color: colour("card") }, panes: { separatorColor: colour("line"), separatorHoverColor: colour("edge", 0.3) }, ...text },
+    return {
+      autoSize: true,
+      layout: { attributionLogo: false, background: { color: colour("card") }, panes: { separatorColor: colour("line"), separatorHoverColor: colour("edge", 0.3) }, ...text },
       grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.7) } },
       rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       localization: { timeFormatter: moment },
-      timeScale: { borderColor: colour("line"), lockVisibleTimeRangeOnResize: true, timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: (time, kind) => TICKS[kind].format(time * 1000) },
-    });
+      timeScale: { borderColor: colour("line"), lockVisibleTimeRangeOnResize: true, timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: tick },
+    };
+  }
+  function paint() {
     bars.applyOptions({ upColor: colour("card"), downColor: colour("down"), borderUpColor: colour("up"), borderDownColor: colour("down"), wickUpColor: colour("up"), wickDownColor: colour("down"), priceLineColor: colour("edge") });
     for (const [line, series] of drawn) {
       const [name, lineWidth, lineStyle] = LOOKS[line];
       series.applyOptions({ color: colour(name), lineWidth, lineStyle });
     }
     for (const level of levels) level.applyOptions({ color: colour("edge") });
-    fill();
   }
 
-  box.querySelector(".plot")?.remove();
   paint();
+  fillBars();
+  let width = box.clientWidth;
   const scale = chart.timeScale();
   let begun = 0;
   function begin() {
@@ -126,8 +152,13 @@ function draw() {
     scale.setVisibleLogicalRange({ from: places.length - begun, to: places.length - 1 });
   }
   begin();
+  await painted();
+  bars.attachPrimitive(over);
+  await painted();
+  box.querySelector(".plot")?.remove();
+  chart.chartElement().classList.remove("unready");
+  if (isLate) renew().then(repaint);
   // In a window of another width the chart begins anew; what somebody has moved or zoomed stays in view.
-  let width = box.clientWidth;
   new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;
@@ -136,15 +167,18 @@ function draw() {
     fill();
     if (!isMoved) begin();
   }).observe(box);
-  document.addEventListener("look", paint);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  document.addEventListener("parts", async () => {
-    try { await load(); fill(); over.update?.(); tell(); } catch { /* the page says that the server is gone */ }
-  });
-
-  function moment(time) {
-    return `${MOMENT.format(time * 1000)} ${zone ? `${zone.split("/").pop().replaceAll("_", " ")} time` : "UTC"}`;
+  function repaint() {
+    chart.applyOptions(looks());
+    paint();
+    fill();
   }
+  async function renew() {
+    try { await load(); fill(); over.update?.(); tell(); } catch { /* the page says that the server is gone */ }
+  }
+  document.addEventListener("look", repaint);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  document.addEventListener("parts", renew);
+
   const legend = new Map([...document.querySelectorAll("#legend [data-key]")].map((part) => [part.dataset.key, part]));
   function tell(time = now.candles.at(-1).time) {
     const bar = now.candles.find((one) => one.time === time) ?? now.candles.at(-1);

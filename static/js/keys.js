@@ -25,7 +25,7 @@ document.addEventListener("shortcut", ({ detail: event }) => {
 
 // Focus stands on the link of a row, so that Enter opens it by itself.
 function step(by) {
-  const links = [...document.querySelectorAll("main tbody tr")].filter((row) => row.offsetParent).map((row) => row.querySelector(":is(th, td) a[href]:not(.star)")).filter(Boolean);
+  const links = [...document.querySelectorAll("main tbody tr")].filter((row) => row.checkVisibility()).map((row) => row.querySelector(":is(th, td) a[href]:not(.star)")).filter(Boolean);
   if (!links.length) return;
   const row = document.activeElement.closest("tr");
   const at = links.findIndex((link) => link.closest("tr") === row);

@@ -9,6 +9,7 @@ const LATE_MS = 10000; // a closed candle may take this long before it counts as
 const LIT_MS = 900; // as long as the light in the style sheet
 const RESTLESS_MS = 10000; // a price that moves more often than this is no news
 const SETTLE_MS = 120; // the rows of one close come in a few events
+const STRETCH_MS = 4; // of work at a time on a page that came; then a frame is shown, and a touch answered
 const HURRY_MS = 1000; // so long what was told and is not on the page yet is looked for without waiting for the next status
 
 export const thin = (value, digits) => {
@@ -17,6 +18,8 @@ export const thin = (value, digits) => {
 };
 export const signed = (value, digits) => (Number(value.toFixed(digits)) < 0 ? "" : "+") + thin(value, digits);
 export const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
+
+export const frame = () => new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
 
 export function flash(element) {
   element.classList.remove("flash");
@@ -61,9 +64,10 @@ export function setAge(element, seconds) {
   element.dataset.age = seconds;
   ages.set(element, { text: element.dataset.age, bornAt: performance.now() - seconds * 1000 });
 }
-// The first formatter of a page takes as long as all of its other scripts; UTC needs none.
-const inZone = root.dataset.zone ? new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.zone, timeStyle: "medium" }) : null;
-const clockText = (timeMs) => (inZone ? inZone.format(timeMs) : new Date(timeMs).toISOString().slice(11, 19));
+// A formatter takes as long as all other scripts of a page: there is one of them, none for UTC. Swedes write times as ISO 8601 does.
+const inZone = root.dataset.zone ? new Intl.DateTimeFormat("sv-SE", { timeZone: root.dataset.zone, dateStyle: "short", timeStyle: "medium" }) : null;
+// Year, month, day and time of day in the reader's zone, as in 2025-11-20 12:10:00.
+export const localTime = (timeMs) => (inZone ? inZone.format(timeMs) : new Date(timeMs).toISOString().slice(0, 19).replace("T", " "));
 function tick() {
   const now = performance.now();
   for (const element of document.querySelectorAll("[data-age]")) {
@@ -74,7 +78,7 @@ function tick() {
     if (element.textContent !== text) element.textContent = text;
   }
   const clock = document.getElementById("clock-text");
-  if (clock) clock.textContent = clockText(market());
+  if (clock) clock.textContent = localTime(market()).slice(11);
   burn();
 }
 function burn() {
@@ -101,7 +105,7 @@ export async function refresh() {
   try {
     const answer = await fetch(whole(), { headers: { Accept: "text/html" } });
     if (answer.ok) {
-      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      await take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       answered();
       if (Number(body.dataset.version) < Number(version) && performance.now() - toldAt < HURRY_MS) later();
     }
@@ -115,29 +119,48 @@ function whole() {
   address.searchParams.delete("filter");
   return address;
 }
-function take(page) {
+async function take(page) {
   if (body.dataset.market !== page.body.dataset.market) { location.reload(); return; } // other symbols, another record
   body.dataset.feed = page.body.dataset.feed;
   body.dataset.version = page.body.dataset.version;
   if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
+  let begunAt = -STRETCH_MS;
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
+    if (performance.now() - begunAt >= STRETCH_MS) {
+      await frame();
+      begunAt = performance.now();
+    }
     const old = document.getElementById(fresh.id);
-    if (old && !old.isEqualNode(fresh)) replace(old, document.importNode(fresh, true));
+    if (old && !old.isEqualNode(fresh)) renew(old, fresh);
   }
   document.dispatchEvent(new CustomEvent("parts", { detail: page }));
 }
 // Silence is no news, and neither is another reason for it.
 const NEWS = ".c-prob:has(b), .c-edge:has(b), .c-verdict:has(.verdict-up, .verdict-down)";
-function replace(old, fresh) {
-  const changed = [...fresh.children].filter((cell, at) => cell.matches(NEWS) && cell.textContent !== old.children[at]?.textContent);
+function renew(old, fresh) {
+  const told = [...old.children].map((cell) => cell.textContent);
   const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  const folds = [...old.querySelectorAll("details")], unfolds = [...fresh.querySelectorAll("details")];
-  const at = folds.findIndex((fold) => fold.firstElementChild === document.activeElement);
-  unfolds.forEach((fold, number) => { fold.open ||= Boolean(folds[number]?.open); });
-  old.replaceWith(fresh);
-  unfolds[at]?.firstElementChild.focus();
-  if (focused) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
-  changed.forEach(flash);
+  const folds = [...old.querySelectorAll("details")].map((fold) => fold.open);
+  const at = [...old.querySelectorAll("summary")].indexOf(document.activeElement);
+  const now = takeOver(old, fresh);
+  now.querySelectorAll("details").forEach((fold, number) => { fold.open ||= Boolean(folds[number]); });
+  now.querySelectorAll("summary")[at]?.focus();
+  if (focused) [...now.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  [...now.children].filter((cell, number) => cell.matches(NEWS) && cell.textContent !== told[number]).forEach(flash);
+}
+// Only what differs is touched: to make a whole row anew costs the browser more than all else here. Returns what stands there now.
+function takeOver(old, fresh) {
+  if (old.nodeName !== fresh.nodeName || old.childNodes.length !== fresh.childNodes.length) {
+    const made = document.importNode(fresh, true);
+    old.replaceWith(made);
+    return made;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) { old.data = fresh.data; return old; }
+  for (const name of old.getAttributeNames()) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  if ("age" in fresh.dataset) ages.delete(old); // told anew, if with the same figure
+  [...old.childNodes].forEach((child, at) => { if (!child.isEqualNode(fresh.childNodes[at])) takeOver(child, fresh.childNodes[at]); });
+  return old;
 }
 
 // the event stream

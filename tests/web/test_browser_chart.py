@@ -22,13 +22,22 @@ OUTSIDE = """() => {
     return seen.filter((part) => part.getBoundingClientRect().right > box.right).map((part) => part.textContent);
 }"""
 
+ASKED = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/candles/')).length"
+# A close that comes while the chart is made behind the drawing.
+EARLY_CLOSE = """new MutationObserver((_, watcher) => {
+    if (!document.querySelector("#chart .unready")) return;
+    watcher.disconnect();
+    window.isCovered = document.querySelector("#chart .plot").checkVisibility();
+    document.dispatchEvent(new CustomEvent("parts", { detail: document }));
+}).observe(document, { attributes: true, childList: true, subtree: true });"""
+
 
 @pytest.fixture
 def open_chart(chromium, served):
     """Return a function that opens a page of a symbol and waits for its chart, if the library is there."""
     contexts = []
 
-    def open_one(path=PATH, width=1366, theme="dark", wait=True, javascript=True):
+    def open_one(path=PATH, width=1366, theme="dark", wait=True, javascript=True, script=""):
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, java_script_enabled=javascript
         )
@@ -38,6 +47,7 @@ def open_chart(chromium, served):
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("request", lambda request: page.bodies.append(request.url))
+        page.add_init_script(script)
         page.goto(served.url + path, wait_until="load")
         if wait and not page.locator("script[src*='chart.js']").count():
             pytest.skip("needs the chart library: python download_assets.py")
@@ -183,6 +193,15 @@ def test_a_new_candle_comes_into_the_chart_and_its_table_without_a_reload(open_c
     expect(page.locator("#legend [data-key=close] b")).to_have_text("104.25")
     expect(page.locator("#candles tr").first).to_contain_text("104.25")
     assert page.evaluate("window.isTheSame")
+    assert page.complaints == []
+
+
+def test_a_close_before_the_chart_is_ready_is_not_missed(open_chart):
+    page = open_chart(script=EARLY_CLOSE)
+
+    assert page.evaluate("window.isCovered")
+    page.wait_for_function(f"{ASKED} === 2")
+    expect(page.locator("#chart .unready, #chart .plot")).to_have_count(0)
     assert page.complaints == []
 
 

@@ -25,6 +25,16 @@ def test_j_and_k_go_from_row_to_row_and_enter_opens_one(open_page):
     assert page.complaints == []
 
 
+def test_j_and_k_pass_by_what_is_folded(open_page):
+    page = open_page("/record?horizon=1h&origin=replayed")
+    page.locator("#skill table").evaluate("(table) => { table.outerHTML = `<details>${table.outerHTML}</details>`; }")
+
+    page.keyboard.press("j")
+
+    expect(page.locator("#skill a:focus")).to_have_count(0)
+    expect(page.locator("main tr a:focus")).to_have_count(1)
+
+
 def test_digits_choose_the_horizon_and_keep_the_rest(open_page):
     page = open_page("/?horizon=1h&sort=-up")
 

@@ -118,15 +118,19 @@ def test_what_was_tried_for_a_model_stands_on_its_card_with_n(cast):
 
 def test_ranges_are_told_before_and_after_each_symbol_has_its_own_width(lively, trained):
     cast = Cast(lively, trained)
-    made = {"candle_open_ms": T0 - 14 * 300_000, "model": cast.champion}
-    lively.publish(*(lively.prediction(symbol, **made) for symbol in lively.symbols))
-    lively.ledger.score(T0)
-    lively.beat()
+    lively.lengthen()
+    opens = [T0 - hours * 3_600_000 - 2 * lively.length_ms for hours in range(9, 21)]
+    texts = []
+    for some in (opens[:9], opens[9:]):  # too few horizons at first
+        lively.ledger.add_replayed([lively.prediction("BTCUSDT", "1h", at, model=cast.champion) for at in some], [])
+        lively.ledger.score(T0)
+        lively.beat()
+        texts.append(words(card(page(lively), cast.champion)))
 
-    text = words(card(page(lively), cast.champion))
-
-    assert re.search(r"Range of 80% kept, one width for all\s*[\d.]+%, n.\d+", text)
-    assert re.search(r"With each symbol’s own width, live\s*[\d.]+%, n.3", text)
+    few, enough = texts
+    assert re.search(r"Range of 80% kept, one width for all\s*[\d.]+%, n.\d+", few)
+    assert "With each symbol’s own width" not in few
+    assert re.search(r"With each symbol’s own width, live\s*[\d.]+%, n.12", enough)
 
 
 def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
@@ -138,6 +142,18 @@ def test_a_challenger_is_compared_with_its_champion_on_the_same_rows(cast):
     text = words(card(page(cast.house), cast.challenger))
 
     assert re.search(r"Ahead of the champion by 4\.2% in Brier score, n.240, 95% \+4\.\d to \+4\.\d", text)
+
+
+def test_a_challenger_of_few_horizons_is_neither_ahead_nor_behind(cast):
+    row = {"model": cast.challenger, "champion": cast.champion, "horizon": "1h", "interval": "5m", "n": 10.0}
+    rows = [row | {"block": at, "brier": 2.4, "champion_brier": 2.5} for at in range(3)]
+    with cast.house._engine.begin() as connection:
+        connection.execute(shadow_sums.insert(), rows)
+
+    text = words(card(page(cast.house), cast.challenger))
+
+    assert re.search(r"Too few horizons to compare by yet, n.30\.", text)
+    assert "of the champion by" not in text
 
 
 def test_drift_is_drawn_and_named(cast):

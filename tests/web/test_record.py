@@ -115,6 +115,20 @@ def test_scores_are_told_by_horizon_symbol_week_regime_and_model(judged):
     assert re.search(r"EDGEUSDT control \+8\S+ n 94 edge", part(page, "matrix"))
 
 
+def test_a_long_matrix_is_folded(lively):
+    names = [f"M{number:02}USDT" for number in range(13)]
+    for name in names:
+        lively.add_candles(60, name)
+    lively.publish(*(lively.prediction(name, "1h", T0 - 14 * lively.length_ms) for name in names))
+    lively.ledger.score(T0)
+
+    short, long = (part(record(lively, f"horizon=1h&origin={name}"), "matrix") for name in ("replayed", "live"))
+
+    assert "EDGEUSDT" in short
+    assert " symbols " not in short
+    assert re.search(r"All 13 symbols Brier skill of each symbol .* M12USDT too few", long)
+
+
 def test_every_score_carries_its_sample(judged):
     page = record(judged, "horizon=1h&origin=live")
 

@@ -25,11 +25,13 @@ def basic(password):
 def test_the_web_server_tells_how_long_its_addresses_take(lively):
     for _ in range(3):
         lively.get("/s/BTCUSDT")
+    lively.site.test_client().post("/system/empty")
 
     latency = part(system(lively), "latency")
 
     assert re.search(r"/s/<symbol> 1 [\d.]+ [\d.]+ [\d.]+ [\d.]+", latency)
     assert re.search(r"kept answers 2 ", latency)
+    assert "POST /system/empty 1 " in latency
 
 
 def test_memory_and_time_of_the_web_server_stand_against_their_budget(lively):

@@ -4,6 +4,7 @@ import logging
 import re
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
+from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
 from utils.log_tail import LEVELS, newest_lines
@@ -31,7 +32,7 @@ def index() -> Response:
     word, level = request.args.get("log", ""), asked_word("level", list(LEVELS), "INFO")
     if len(word) > MAX_WORD_LETTERS:
         refuse_argument("log", word, f"at most {MAX_WORD_LETTERS} letters of a line or the id of an error")
-    addresses = {rule.endpoint: _CONVERTER.sub("<", rule.rule) for rule in current_app.url_map.iter_rules()}
+    addresses = {rule.endpoint: _address(rule) for rule in current_app.url_map.iter_rules()}
     web = WebServer(kept_answers(), latencies(), used(), addresses, settings())
     lines = newest_lines(stores().instance_dir / LOGS_FOLDER, level, word, LINES)
     sheet = make_system(stores(), web)
@@ -53,3 +54,9 @@ def empty() -> AnyResponse:
     elif not stores().mailbox.put({"order": "empty", "cache": name}):
         raise ProblemError(503, "engine_busy", "the engine has not taken the last orders yet; try again soon")
     return redirect(url_for("system.index", _anchor="caches"), 303)
+
+
+def _address(rule: Rule) -> str:
+    """Return the path of an endpoint as people read it, after its method if it cannot be looked at."""
+    methods = rule.methods or {"GET"}
+    return ("" if "GET" in methods else "POST ") + _CONVERTER.sub("<", rule.rule)
