@@ -16,6 +16,7 @@ from web.stores import Stores
 from web.worth import Costs, Worth, worth_of
 
 SCORED_ROWS = 50
+_REASONS_FOLLOW_MS = 10_000  # at most so long after a prediction; the engine writes them in its next pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Forecast:
     high_price: float | None
     costs: list[tuple[str, float]]  # what is taken off the expected move, in bps; adds up to the cost of its worth
     reasons: Reasons | None
+    awaits_reasons: bool  # it was made a moment ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def make_sheet(
     ladder = [_rung((name, *calls[name]), costs, limit, skills.get(name)) for name in beat.horizons]
     call, reason = calls.get(horizon, (None, None))
     told = None if call is None else stores.row(call["id"])
-    forecast = None if call is None else _forecast(call, costs, None if told is None else reasons_of(told))
+    forecast = None if call is None else _forecast(call, costs, None if told is None else reasons_of(told), now)
     skill = skills.get(horizon)
     scored = stores.last_scored(SCORED_ROWS, entry.symbol, horizon)
     called = [row for row in scored if row["net_bps"] is not None]
@@ -137,20 +139,22 @@ def _rung(named: tuple[str, Row | None, str | None], costs: Costs, limit: float,
     return Rung(horizon, due_ms, call, worth, range_of(call, worth, limit), reason, skill)
 
 
-def _forecast(row: Row, costs: Costs, reasons: Reasons | None) -> Forecast:
+def _forecast(row: Row, costs: Costs, reasons: Reasons | None, now: Situation) -> Forecast:
     worth, fee, slippage = worth_of(row, costs), costs.fee_bps, costs.slippage_bps
     is_as_set = abs(costs.round_trip_bps - worth.cost_bps) < 1e-9
     parts = [(f"Fee, 2 × {fee:g}", 2 * fee), (f"Slippage, 2 × {slippage:g}", 2 * slippage)]
+    made_ms = parse_utc(row["made_at"])
     return Forecast(
         row,
         worth,
-        parse_utc(row["made_at"]),
+        made_ms,
         parse_utc(row["due_at"]),
         _price(row, "low_bps"),
         _price(row, "expected_return_bps"),
         _price(row, "high_bps"),
         parts if is_as_set else [("Costs as set when it was made", worth.cost_bps)],
         reasons,
+        now.is_live and row["origin"] == "live" and now.market_ms - made_ms < _REASONS_FOLLOW_MS * now.speed,
     )
 
 

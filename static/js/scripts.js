@@ -197,7 +197,8 @@ function connect() {
     isBehind = status.is_behind;
     document.dispatchEvent(new CustomEvent("status"));
     const isOld = status.engine.alive && Number(body.dataset.version) < status.version; // rows or scores came after a look
-    if (isOld || isBehind || wasBehind || state !== body.dataset.feed || document.getElementById("start")?.hidden === false) later();
+    const isAwaited = document.querySelector("[data-awaited]") !== null || document.getElementById("start")?.hidden === false;
+    if (isOld || isBehind || wasBehind || state !== body.dataset.feed || isAwaited) later();
   });
   stream.addEventListener("price", (event) => {
     heard();

@@ -141,15 +141,16 @@ class House:
         ]
         return ForeignStore(self._engine, "simulated", self.interval).keep(signals, COST)
 
-    def explain(self, symbol, horizon, strangeness=0.4):
+    def explain(self, symbol, horizon, strangeness=0.4, open_ms=None):
         """Keep what moved the prediction of the last close, and three cases like it, of which two rose."""
+        open_ms = T0 - self.length_ms if open_ms is None else open_ms
         cases = np.array([[0, T0 - days * 86_400_000] for days in (1, 2, 3)])
         columns = [("rsi", "Gains against losses"), ("roc", "Move, in usual moves")]
         words = ModelWords(0.5, columns, ["EDGEUSDT"], cases, np.array([31.0, -12.5, 4.0]))
         points, strange = np.array([[0.05, -0.01]]), np.array([strangeness])
         model = f"random_forest-{horizon}-0123456789ab"
         shifts, near = np.zeros(1), np.array([[0, 1, 2]])
-        one = Explanation(T0 - self.length_ms, horizon, model, [symbol], shifts, points, strange, near)
+        one = Explanation(open_ms, horizon, model, [symbol], shifts, points, strange, near)
         ExplanationStore(self._engine, self.interval).keep([one], lambda _: words)
 
     def beat(self, **changes):

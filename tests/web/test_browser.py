@@ -229,6 +229,19 @@ def test_the_system_page_follows_without_a_reload(open_page, served):
     assert page.complaints == []
 
 
+def test_reasons_that_are_written_after_a_look_come_by_themselves(open_page, served):
+    house = served.house
+    house.publish(house.prediction("BTCUSDT", "1h", T0, 0.52))
+    house.market_ms = T0 + house.length_ms
+    house.beat()
+    page = open_page("/s/BTCUSDT?horizon=1h")
+    expect(page.locator("#side")).to_contain_text("Its reasons are being written.")
+
+    house.explain("BTCUSDT", "1h", open_ms=T0)
+
+    expect(page.locator("#side")).to_contain_text("Gains against losses", timeout=10_000)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_the_system_page_is_whole_without_javascript(open_page, size):
     page = open_page("/system", size, javascript=False)

@@ -57,9 +57,13 @@ def test_a_row_without_reasons_says_so(lively):
     lively.explain("BTCUSDT", "1h")
     lively.publish(lively.prediction("BTCUSDT", "1h", T0, 0.52))
 
-    page = words(lively.get("/s/BTCUSDT?horizon=1h").text)
+    early = words(lively.get("/s/BTCUSDT?horizon=1h").text)
+    lively.market_ms = T0 + lively.length_ms + 10_000 * 60
+    lively.beat()
+    late = words(lively.get("/s/BTCUSDT?horizon=1h").text)
 
-    assert "No reasons were kept of this row." in page
+    assert "Its reasons are being written." in early
+    assert "No reasons were kept of this row." in late
 
 
 def test_past_cases_say_how_they_ended_and_how_little_that_proves(lively):
