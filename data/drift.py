@@ -15,12 +15,12 @@ Spread = dict[str, Any]
 
 
 def spread_of(rows: np.ndarray) -> Spread:
-    """Return how each column of (n, F) training rows is spread: inner edges of its tenths, and the shares in them.
+    """Return how each column of (..., F) training rows is spread: inner edges of its tenths, and the shares in them.
 
     Rows with a hole are left out. A column of few values has tenths that coincide; the shares say how.
     """
-    whole = rows[np.isfinite(rows).all(axis=1)]
-    chosen = whole[:: max(1, len(whole) // MAX_ROWS)].astype(np.float64)
+    whole = np.argwhere(np.isfinite(rows).all(axis=-1))
+    chosen = rows[tuple(whole[:: max(1, len(whole) // MAX_ROWS)].T)].astype(np.float64)
     if not len(chosen):
         raise ModelError("no whole row to describe the features by")
     edges = np.quantile(chosen, np.arange(1, BINS) / BINS, axis=0).T
