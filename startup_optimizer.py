@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from config import CHECKOUT, OPTIMIZED_FILE, Config, config_or_exit
@@ -71,9 +73,9 @@ class Optimizer:
         from engine.source import choose_source
         from features.feature_engineering import definition_hash
 
-        self._assets()
         compiling = [_python("-c", _COMPILE, *names) for names in _KERNELS]
         started = time.monotonic()
+        self._assets()
         source = choose_source(self._config, lambda text: self._shell.say("note", text))
         with _exchange(self._config, source):
             market_ms = self._history(source)
@@ -100,7 +102,7 @@ class Optimizer:
             if any(codes):
                 raise MarketError("the kernels do not compile; see the lines above")
             cold = time.monotonic() - started
-            warm, _ = _timed(lambda: _python("-c", _COMPILE, *sum(_KERNELS, ())).wait())
+            warm, _ = _timed(lambda: [import_module(name).compile_kernels() for name in chain(*_KERNELS)])
         self.steps.append(Step("compiled kernels", cold, warm, "loaded from disk by every process"))
 
     def _history(self, source: "Source") -> int:
