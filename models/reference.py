@@ -47,9 +47,6 @@ class Reference:
         """Refuse arrays that do not belong together."""
         if reason := _fault(self):
             raise ModelError(f"reference rows refused: {reason}; train again")
-        view = self.rows.view()
-        view.flags.writeable = False  # as when it comes from a file: one kind, one compiled kernel
-        object.__setattr__(self, "rows", view)
 
     def likes(self, rows: np.ndarray) -> Likes:
         """Return the cases most like each of the rows (n, features)."""
@@ -106,9 +103,7 @@ def reference_from(arrays: Mapping[str, np.ndarray]) -> Reference:
 def compile_kernels() -> dict[str, float]:
     """Compile the kernel or take it from the disk cache; return the seconds it took."""
     start = time.perf_counter()
-    rows = np.zeros((1, NEAREST), np.float32)
-    rows.flags.writeable = False
-    _nearest(np.zeros((1, 1), np.float32), rows)
+    _nearest(np.zeros((1, 1), np.float32), np.zeros((1, NEAREST), np.float32))
     return {"reference": time.perf_counter() - start}
 
 
@@ -165,6 +160,8 @@ def _nearest(rows: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nd
 
     `rows` (n, features), `reference` (features, k). A row alone goes the same way as one of many, to the last bit.
     """
+    reference = reference.view()
+    reference.flags.writeable = False  # as when it comes from a file: one kind, one compiled kernel
     distances, places = np.empty(len(rows)), np.zeros((len(rows), NEAREST), np.int64)
     four, sums = np.zeros((4, rows.shape[1]), np.float32), np.empty((4, reference.shape[1]), np.float32)
     _find_nearest(rows, reference, four, sums, np.empty(NEAREST, np.float32), distances, places)
