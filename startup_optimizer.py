@@ -10,9 +10,11 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from config import CHECKOUT, OPTIMIZED_FILE, Config, config_or_exit
@@ -59,10 +61,11 @@ class Step:
 class Optimizer:
     """The steps, in the order a start needs them."""
 
-    def __init__(self, config: Config, shell: Shell) -> None:
-        """Prepare the instance of `config`."""
+    def __init__(self, config: Config, shell: Shell, horizons: Sequence[str]) -> None:
+        """Prepare the instance of `config`, with models for `horizons`."""
         self._config = config
         self._shell = shell
+        self._horizons = horizons
         self.steps: list[Step] = []
 
     def run(self) -> None:
@@ -70,9 +73,9 @@ class Optimizer:
         from engine.source import choose_source
         from features.feature_engineering import definition_hash
 
-        self._assets()
         compiling = [_python("-c", _COMPILE, *names) for names in _KERNELS]
         started = time.monotonic()
+        self._assets()
         source = choose_source(self._config, lambda text: self._shell.say("note", text))
         with _exchange(self._config, source):
             market_ms = self._history(source)
@@ -99,7 +102,7 @@ class Optimizer:
             if any(codes):
                 raise MarketError("the kernels do not compile; see the lines above")
             cold = time.monotonic() - started
-            warm, _ = _timed(lambda: _python("-c", _COMPILE, *sum(_KERNELS, ())).wait())
+            warm, _ = _timed(lambda: [import_module(name).compile_kernels() for name in chain(*_KERNELS)])
         self.steps.append(Step("compiled kernels", cold, warm, "loaded from disk by every process"))
 
     def _history(self, source: "Source") -> int:
@@ -131,9 +134,10 @@ class Optimizer:
 
         with self._shell.step("models") as update:
             started = time.monotonic()
-            if len(_served(self._config, source.venue, definition_hash())) < len(self._config.horizons):
+            served = _served(self._config, source.venue, definition_hash())
+            if missing := [name for name in self._horizons if name not in served]:
                 job = TrainingJob(self._config.INSTANCE_DIR / "run", work_environment())
-                job.start(first_trainer_command(source, market_ms))
+                job.start(first_trainer_command(source, market_ms, missing))
                 while job.is_running:
                     time.sleep(0.1)
                     progress = job.progress() or {}
@@ -143,7 +147,8 @@ class Optimizer:
                     self._shell.say("note", f"Not all horizons could be trained: {job.failure}")
             cold = time.monotonic() - started
             warm, served = _timed(lambda: _served(self._config, source.venue, definition_hash()))
-        found = f"{len(served)} of {len(self._config.horizons)} horizons: {', '.join(served) or 'none yet'}"
+        left = "; the engine trains the others" if len(served) < len(self._config.horizons) else ""
+        found = f"{len(served)} of {len(self._config.horizons)} horizons: {', '.join(served) or 'none yet'}{left}"
         self.steps.append(Step("models", cold, warm, found))
 
     def _caches(self, source: "Source") -> None:
@@ -250,7 +255,11 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Prepare the next start; exit code 0 done, 1 not possible now, 2 wrong settings, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python startup_optimizer.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--if-needed", action="store_true", help="leave at once when a start has nothing to wait for")
+    parser.add_argument(
+        "--if-needed",
+        action="store_true",
+        help="do only what a start waits for: often nothing, and never more than one model",
+    )
     parser.add_argument("--json", action="store_true", help="write JSON lines")
     options = parser.parse_args(arguments)
     config = config_or_exit()
@@ -258,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.if_needed and not is_needed(config):
         return 0
     shell = Shell(options.json)
-    optimizer = Optimizer(config, shell)
+    optimizer = Optimizer(config, shell, config.horizons[:1] if options.if_needed else config.horizons)
     try:
         ensure_writable(config.INSTANCE_DIR / "run")
         ensure_writable(config.SAVED_MODELS_DIR)

@@ -17,15 +17,15 @@ Spread = dict[str, Any]
 
 
 def spread_of(rows: np.ndarray, days: np.ndarray) -> Spread:
-    """Return how each column of (n, F) training rows is spread: inner edges of its tenths, the shares in them, limits.
+    """Return how each column of (..., n, F) rows is spread: inner edges of its tenths, the shares in them, limits.
 
-    `days` (n,): the day of each row. A feature's limit is how far from the whole training any single day of it lay, or
-    LEAST_LIMIT: slow features stand elsewhere every day of a market that does not change. Rows with a hole are left
-    out. A column of few values has tenths that coincide; the shares say how.
+    `days` (n,): the day of each moment. A feature's limit is how far from the whole training any single day of it
+    lay, or LEAST_LIMIT: slow features stand elsewhere every day of a market that does not change. Rows with a hole
+    are left out. A column of few values has tenths that coincide; the shares say how.
     """
-    is_whole = np.isfinite(rows).all(axis=1)
-    step = max(1, np.count_nonzero(is_whole) // MAX_ROWS)
-    chosen, days = rows[is_whole][::step].astype(np.float64), days[is_whole][::step]
+    whole = np.argwhere(np.isfinite(rows).all(axis=-1))
+    places = tuple(whole[:: max(1, len(whole) // MAX_ROWS)].T)
+    chosen, days = rows[places].astype(np.float64), days[places[-1]]
     if not len(chosen):
         raise ModelError("no whole row to describe the features by")
     edges = np.quantile(chosen, np.arange(1, BINS) / BINS, axis=0).T

@@ -58,7 +58,7 @@ class Serving:
         self._job = TrainingJob(config.INSTANCE_DIR / "run", work_environment())
         self._leaks = TrainingJob(config.INSTANCE_DIR, work_environment(), f"{source.venue}.leaks.json")
         self._asked: Sequence[str] = ()  # horizons of the training that goes on or was last
-        self._is_first = True  # nothing spoke when it began, so it may go at full speed
+        self._is_first = True  # none of them spoke when it began, so it may go at full speed
         self._failed: set[str] = set()  # horizons whose last training left no new model
         self._mailbox = Mailbox(config.INSTANCE_DIR / "run" / LETTERS_FOLDER)
         self.served: Mapping[str, ServedHorizon] = {}
@@ -159,7 +159,7 @@ class Serving:
             logger.warning("order not understood order=%r", str(order)[:40])
 
     def _train(self, horizons: Sequence[str], market_ms: int) -> bool:
-        is_first = not self.served
+        is_first = self.served.keys().isdisjoint(horizons)
         command = first_trainer_command if is_first else trainer_command
         if not self._job.start(command(self._source, market_ms, horizons)):
             return False

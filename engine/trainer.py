@@ -141,7 +141,9 @@ class Training:
             panel, self._config.INTERVAL, horizon.name, candles, settings, self._progress.part, memory
         )
         span = (self._span.start_ms, self._span.cut_ms)
-        spread = spread_of(*_seen_in_training(panel, trained.training_ms))
+        first, last = np.searchsorted(panel.open_ms, trained.training_ms)
+        days = panel.open_ms[first : last + 1] // DAY_MS
+        spread = spread_of(panel.features[:, first : last + 1], days)
         self._models.save(trained, self._venue, span, definition_hash(), self._wanted, spread)
         return trained
 
@@ -227,13 +229,6 @@ def build_panel(config: Config, store: CandleStore | CandleTables, span: Trainin
         close[index, places] = candles["close"][inside]
     add_market(features)
     return Panel(tuple(tables), COLUMNS, SCALE, grid[1:], features[:, 1:], close[:, 1:])
-
-
-def _seen_in_training(panel: Panel, span_ms: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features (n, F) of the span a model was fitted to, of all symbols, and the day of each row."""
-    first, last = np.searchsorted(panel.open_ms, span_ms)
-    rows = panel.features[:, first : last + 1].reshape(-1, len(panel.columns))
-    return rows, np.tile(panel.open_ms[first : last + 1] // DAY_MS, len(panel.symbols))
 
 
 def _warm_rows(candles: np.ndarray, length_ms: int, processor: DataProcessor) -> np.ndarray:

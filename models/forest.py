@@ -17,9 +17,9 @@ from models.forest_kernels import (
     STEP_BITS,
     STEP_MASK,
     add_changes,
+    add_depths,
     find_fault,
     sum_leaves,
-    tree_depths,
 )
 
 
@@ -58,9 +58,10 @@ class Forest:
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
-        if reason := FAULTS[find_fault(self.nodes, self.starts, self.means, self.feature_count)]:
+        if reason := FAULTS[find_fault(self.nodes, self.starts, self.means.view(np.uint32), self.feature_count)]:
             raise ModelError(f"forest refused: {reason}; train it again")
-        object.__setattr__(self, "depths", tree_depths(self.nodes, self.starts))
+        object.__setattr__(self, "depths", np.zeros(len(self.starts) - 1, np.int64))
+        add_depths(self.nodes, self.starts, self.depths)
 
     def probability(self, rows: np.ndarray, block_rows: int = 0) -> np.ndarray:
         """Return the probability of up for each of the rows (n, features), float64; nan for a row that is not finite.
@@ -70,7 +71,7 @@ class Forest:
         """
         is_large = len(self.nodes) > SMALL_TREE_NODES * len(self.depths)
         block_rows = block_rows or (LARGE_TREE_ROWS if is_large else SMALL_TREE_ROWS)
-        trees = (self.nodes, self.starts, self.depths)
+        trees = (self.nodes.reshape(-1), self.starts, self.depths)
         return self.probability_of(sum_leaves(self._fitting(rows), *trees, block_rows, self.weight, self.bias))
 
     def probability_of(self, scores: np.ndarray) -> np.ndarray:
@@ -83,7 +84,9 @@ class Forest:
         Path attribution after A. Saabas, "Interpreting random forests" (2014): a split hands its feature the change
         from the mean of its node to that of the child the row goes to. The changes of a path end at its leaf.
         """
-        changes = add_changes(self._fitting(rows), self.nodes, self.starts, self.means, self.weight)
+        rows = self._fitting(rows)
+        changes = np.zeros(rows.shape)
+        add_changes(rows, self.nodes, self.starts, self.means, self.weight, changes)
         trees, roots = np.arange(len(self.starts) - 1), self.starts[:-1]
         is_leaf = (self.nodes[roots, 1] & STEP_MASK) == 0
         leaves = self.nodes[roots, 0].view(np.float32).astype(np.float64)

@@ -27,12 +27,14 @@ FAULTS = (
     "there is not one mean for each inner node",
     "a mean is not finite",
 )
+# Nothing calls these functions from Python: they are part of the machine code of those that do.
+_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _NO_NUMBER = np.uint32(0x7F800000)  # the bits that infinity and nan have all set
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def find_fault(nodes: np.ndarray, starts: np.ndarray, means: np.ndarray, feature_count: int) -> int:
-    """Return the index in `FAULTS` of the first tree's fault, 0 for none.
+    """Return the index in `FAULTS` of the first tree's fault, 0 for none; `means` as the bits of its numbers.
 
     Children must lie breadth first, two for each inner node in turn: then every node has one parent before it, and
     the k-th inner node of a tree is known by where its children are.
@@ -64,15 +66,14 @@ def find_fault(nodes: np.ndarray, starts: np.ndarray, means: np.ndarray, feature
     if inner_nodes != len(means):
         return 5
     is_wild = False
-    for bits in means.view(np.uint32):
+    for bits in means:
         is_wild |= (bits & _NO_NUMBER) == _NO_NUMBER
     return 6 if is_wild else 0
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def tree_depths(nodes: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the depth of each sound tree: a level ends with the children of the last inner node of the one above."""
-    depths = np.zeros(len(starts) - 1, np.int64)
+def add_depths(nodes: np.ndarray, starts: np.ndarray, depths: np.ndarray) -> None:
+    """Add the depth of each sound tree: a level ends with the children of the last inner node of the one above."""
     for tree in range(len(depths)):
         first, end = starts[tree], starts[tree] + 1
         while True:
@@ -83,13 +84,12 @@ def tree_depths(nodes: np.ndarray, starts: np.ndarray) -> np.ndarray:
                 break
             first, end = end, node + np.int64(nodes[node, 1] & STEP_MASK) + 2
             depths[tree] += 1
-    return depths
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def sum_leaves(
     rows: np.ndarray,
-    nodes: np.ndarray,
+    words: np.ndarray,
     starts: np.ndarray,
     depths: np.ndarray,
     block_rows: int,
@@ -98,10 +98,10 @@ def sum_leaves(
 ) -> np.ndarray:
     """Return for each row the weighted sum of the leaves it falls into; nan for a row that is not finite.
 
-    Many walks go side by side, because one alone only waits for memory: a block of rows through each tree,
-    or, when rows are few, one row through all trees.
+    `words`: the nodes one after the other. Many walks go side by side, because one alone only waits for memory: a
+    block of rows through each tree, or, when rows are few, one row through all trees.
     """
-    words = nodes.reshape(-1)
+    values = words.view(np.float32)
     count, features = rows.shape
     scores = np.empty(count)
     size = max(1, min(block_rows, count))
@@ -115,9 +115,9 @@ def sum_leaves(
             block[row, features] = -np.inf
         if filled < _FEW_ROWS:
             for row in range(filled):
-                sums[row] = _walk_trees(block, row, words, starts, depths)
+                sums[row] = _walk_trees(block, row, words, values, starts, depths)
         else:
-            _walk_rows(block[:filled], words, starts, depths, sums)
+            _walk_rows(block, filled, words, values, starts, depths, sums)
         for row in range(filled):
             scores[first + row] = sums[row] * weight + bias
             for feature in range(features):
@@ -126,7 +126,7 @@ def sum_leaves(
     return scores
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(**_INNER)  # type: ignore[untyped-decorator]
 def _next(node: int, words: np.ndarray, values: np.ndarray, rows: np.ndarray, row: int) -> int:
     """Return the child that a row goes to, or the leaf that it is in.
 
@@ -140,12 +140,17 @@ def _next(node: int, words: np.ndarray, values: np.ndarray, rows: np.ndarray, ro
     return child
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _walk_trees(rows: np.ndarray, row: int, words: np.ndarray, starts: np.ndarray, depths: np.ndarray) -> float:
+@njit(**_INNER)  # type: ignore[untyped-decorator]
+def _walk_trees(
+    rows: np.ndarray, row: int, words: np.ndarray, values: np.ndarray, starts: np.ndarray, depths: np.ndarray
+) -> float:
     """Return the sum of the leaves of one row that walks through all trees at once."""
-    values = words.view(np.float32)
-    at = starts[:-1].astype(np.uint32)
-    for _ in range(depths.max()):
+    at = np.empty(len(depths), np.uint32)
+    deepest = 0
+    for tree in range(len(at)):
+        at[tree] = starts[tree]
+        deepest = max(deepest, depths[tree])
+    for _ in range(deepest):
         for tree in range(len(at)):
             at[tree] = _next(at[tree], words, values, rows, row)
     total = 0.0
@@ -154,19 +159,24 @@ def _walk_trees(rows: np.ndarray, row: int, words: np.ndarray, starts: np.ndarra
     return total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _walk_rows(rows: np.ndarray, words: np.ndarray, starts: np.ndarray, depths: np.ndarray, sums: np.ndarray) -> None:
-    """Put into `sums` the sum of the leaves of each row; all rows walk at once, one tree after the other."""
-    values = words.view(np.float32)
-    count = len(rows)
+@njit(**_INNER)  # type: ignore[untyped-decorator]
+def _walk_rows(
+    rows: np.ndarray,
+    count: int,
+    words: np.ndarray,
+    values: np.ndarray,
+    starts: np.ndarray,
+    depths: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Put into `sums` the sum of the leaves of the first `count` rows; all walk at once, one tree after the other."""
     at = np.empty(count, np.uint32)
     going = np.empty(count, np.uint32)
     for row in range(count):
         sums[row] = 0.0
     for tree in range(len(depths)):
-        root = np.uint32(starts[tree])
         for row in range(count):
-            at[row] = root
+            at[row] = starts[tree]
         for _ in range(min(depths[tree], _SHARED_LEVELS)):
             for row in range(count):
                 at[row] = _next(at[row], words, values, rows, row)
@@ -188,12 +198,14 @@ def _walk_rows(rows: np.ndarray, words: np.ndarray, starts: np.ndarray, depths: 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def add_changes(
-    rows: np.ndarray, nodes: np.ndarray, starts: np.ndarray, means: np.ndarray, weight: float
-) -> np.ndarray:
-    """Return (n, features) the weighted changes of the mean along the paths of each row, by the feature that split."""
+    rows: np.ndarray, nodes: np.ndarray, starts: np.ndarray, means: np.ndarray, weight: float, changes: np.ndarray
+) -> None:
+    """Add to `changes` (n, features) those of the mean along each row's paths, weighted, by the feature that split.
+
+    A row that is not finite gets nan.
+    """
     values = nodes.view(np.float32)
     count, features = rows.shape
-    changes = np.zeros((count, features))
     narrow = np.empty(features, np.float32)
     for row in range(count):
         is_whole = True
@@ -201,7 +213,8 @@ def add_changes(
             narrow[feature] = rows[row, feature]
             is_whole &= np.isfinite(narrow[feature])
         if not is_whole:
-            changes[row] = np.nan
+            for feature in range(features):
+                changes[row, feature] = np.nan
             continue
         for tree in range(len(starts) - 1):
             start = node = np.int64(starts[tree])
@@ -215,4 +228,3 @@ def add_changes(
                 mean = np.float64(means[first_mean + (node + step - start - 1) // 2] if step else values[node, 0])
                 changes[row, splitter] += (mean - held) * weight
                 held = mean
-    return changes

@@ -18,6 +18,8 @@ SLACK = 1.25  # on top of it, for markets go on changing
 _NORMAL_SPAN = 3.29  # between the 5 % and the 95 % point of a normal distribution of unit spread
 _LEAST_SHARE = 1e-3  # a scale that goes down to nothing is held at so much of the least value seen
 _STILL = 1e-3  # a column that never moved counts in units of this share of its size
+# Nothing calls these functions from Python: they are part of the machine code of the one that does.
+_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,6 @@ class Reference:
         """Refuse arrays that do not belong together."""
         if reason := _fault(self):
             raise ModelError(f"reference rows refused: {reason}; train again")
-        view = self.rows.view()
-        view.flags.writeable = False  # as when it comes from a file: one kind, one compiled kernel
-        object.__setattr__(self, "rows", view)
 
     def likes(self, rows: np.ndarray) -> Likes:
         """Return the cases most like each of the rows (n, features)."""
@@ -104,9 +103,7 @@ def reference_from(arrays: Mapping[str, np.ndarray]) -> Reference:
 def compile_kernels() -> dict[str, float]:
     """Compile the kernel or take it from the disk cache; return the seconds it took."""
     start = time.perf_counter()
-    rows = np.zeros((1, NEAREST), np.float32)
-    rows.flags.writeable = False
-    _nearest(np.zeros((1, 1), np.float32), rows)
+    _nearest(np.zeros((1, 1), np.float32), np.zeros((1, NEAREST), np.float32))
     return {"reference": time.perf_counter() - start}
 
 
@@ -158,16 +155,34 @@ def _fault(reference: Reference) -> str:
     return "" if is_known.all() else "a case has no symbol"
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _nearest(rows: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the root mean square distance to the nearest cases, averaged, and which they are.
 
     `rows` (n, features), `reference` (features, k). A row alone goes the same way as one of many, to the last bit.
     """
+    reference = reference.view()
+    reference.flags.writeable = False  # as when it comes from a file: one kind, one compiled kernel
+    distances, places = np.empty(len(rows)), np.zeros((len(rows), NEAREST), np.int64)
+    four, sums = np.zeros((4, rows.shape[1]), np.float32), np.empty((4, reference.shape[1]), np.float32)
+    _find_nearest(rows, reference, four, sums, np.empty(NEAREST, np.float32), distances, places)
+    return distances, places
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _find_nearest(
+    rows: np.ndarray,
+    reference: np.ndarray,
+    four: np.ndarray,
+    sums: np.ndarray,
+    least: np.ndarray,
+    distances: np.ndarray,
+    places: np.ndarray,
+) -> None:
+    """Fill `distances` and `places` (n,) and (n, NEAREST); room for four rows and what is found of them is handed in.
+
+    An array made in here would cost a first start a tenth of a second of compiling.
+    """
     count, features = rows.shape
-    distances, places = np.empty(count), np.zeros((count, NEAREST), np.int64)
-    four, sums = np.zeros((4, features), np.float32), np.empty((4, reference.shape[1]), np.float32)
-    least = np.empty(NEAREST, np.float32)
     for first in range(0, count, 4):
         filled = min(4, count - first)
         for row in range(filled):
@@ -180,10 +195,9 @@ def _nearest(rows: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.nd
             for square in least:
                 total += np.sqrt(square / features)
             distances[first + row] = total / NEAREST
-    return distances, places
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@njit(**_INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
 def _sum_squares(rows: np.ndarray, reference: np.ndarray, sums: np.ndarray) -> None:
     """Put the squared distance of four rows from each case into `sums` (4, k).
 
@@ -209,12 +223,12 @@ def _sum_squares(rows: np.ndarray, reference: np.ndarray, sums: np.ndarray) -> N
                 sums[row, case] += _square(reference[features - 1, case] - rows[row, features - 1])
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@njit(**_INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
 def _square(value: float) -> float:
     return value * value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(**_INNER)  # type: ignore[untyped-decorator]
 def _find_least(sums: np.ndarray, least: np.ndarray, places: np.ndarray) -> None:
     """Put the least of the sums and their places into `least` and `places`, least first; nan counts as least.
 

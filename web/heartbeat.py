@@ -58,7 +58,7 @@ class Training(msgspec.Struct, frozen=True):
     total: float | None = None
     eta_s: float | None = None
     horizons: tuple[str, ...] = ()
-    is_first: bool = False  # no model speaks yet, so it goes at full speed
+    is_first: bool = False  # no model of these horizons speaks yet, so it goes at full speed
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -107,6 +107,15 @@ def test_rows_with_a_hole_count_nothing_and_nothing_at_all_is_no_spread():
         spread(np.full((5, 3), np.nan))
 
 
+def test_the_spread_of_a_panel_is_that_of_its_rows():
+    panel = rows(6_000, seed=1).reshape(3, 2_000, -1)
+    panel[1, :700, 0] = np.nan
+
+    days = np.arange(2_000) // 500
+
+    assert spread_of(panel, days) == spread_of(panel.reshape(6_000, -1), np.tile(days, 3))
+
+
 def test_a_spread_of_other_features_is_refused():
     with pytest.raises(ModelError):
         edges_of(spread(rows(100, seed=1)), 4)

@@ -174,19 +174,19 @@ def test_a_training_of_one_horizon_does_not_put_off_that_of_another(make_bench):
     assert bench.serving.training()["horizons"] == ["4h"]
 
 
-def test_only_while_no_model_speaks_a_training_goes_at_full_speed(make_bench):
-    bench = make_bench("1h")
+def test_only_horizons_that_no_model_speaks_for_are_trained_at_full_speed(make_bench):
+    bench = make_bench("1h,4h")
+    bench.save(horizon="1h")
     bench.serving.refresh(bench.now_ms)
     bench.serving.tend(bench.now_ms)
     first = bench.serving.training()
     bench.serving.stop()
-    bench.save()
-    bench.serving.refresh(bench.now_ms)
-    bench.mailbox.put({"order": "retrain", "horizon": "1h"})
+    bench.mailbox.put({"order": "retrain", "horizon": "all"})
 
     bench.serving.tend(bench.now_ms)
 
-    assert (first["is_first"], bench.serving.training()["is_first"]) == (True, False)
+    assert (first["horizons"], first["is_first"]) == (["4h"], True)
+    assert bench.serving.training()["is_first"] is False
 
 
 def test_a_training_is_cancelled_without_holding_up_the_loop_and_is_no_failure(bench):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import models.reference
 from market.errors import ModelError
 from models.array_file import pack, unpack
 from models.panel import outcomes_of, sample
@@ -101,6 +102,15 @@ def test_the_same_rows_give_the_same_reference_and_it_survives_a_file(job, refer
 
     assert pack(loaded.arrays()) == pack(reference.arrays())
     assert loaded.symbols == job.panel.symbols
+
+
+def test_one_compiled_kernel_serves_fresh_rows_and_those_of_a_file(job, reference):
+    loaded = reference_from(unpack(pack(reference.arrays())))
+
+    loaded.likes(rows_of(job, LATEST).rows[:5])
+    reference.likes(rows_of(job, LATEST).rows[:5])
+
+    assert len(models.reference._find_nearest.signatures) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_training_beside_the_predictions_is_one_quiet_line(lively):
 
     page = lively.get("/?horizon=1h").text
 
-    line = "Retraining 1 h, 4 h beside the predictions: training 4h, step 3 of 6, about 1 min left. Progress and cancel"
+    line = "Training 1 h, 4 h beside the predictions: training 4h, step 3 of 6, about 1 min left. Progress and cancel"
     assert line in part(page, "working").replace("\u00a0", " ")
     assert 'id="start" data-live hidden' in page
 
