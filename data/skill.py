@@ -11,7 +11,6 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,9 +64,7 @@ def compute_skills(groups: Sequence[Group]) -> list[Scores]:
             lengths[len(group.spans)].append(place)
     intervals: dict[int, list[_Interval]] = {}
     for places in lengths.values():
-        for first in range(0, len(places), _TOGETHER):
-            some = places[first : first + _TOGETHER]
-            intervals.update(zip(some, _intervals([groups[place].spans for place in some]), strict=True))
+        intervals.update(zip(places, _intervals([groups[place].spans for place in places]), strict=True))
     return [_group_scores(group, intervals.get(place)) for place, group in enumerate(groups)]
 
 
@@ -172,12 +169,18 @@ def _intervals(groups: Sequence[np.ndarray]) -> list[list[_Interval]]:
     length = len(groups[0])
     if length < MIN_RESAMPLED:
         return [_widest(spans.sum(axis=0)) for spans in groups]
+    draws, factor = _draws(len(_merged(groups[0]))), _student_factor(length // _BLOCK)
+    starts = range(0, len(groups), _TOGETHER)
+    return [found for at in starts for found in _resampled(draws, groups[at : at + _TOGETHER], factor)]
+
+
+def _resampled(draws: np.ndarray, groups: Sequence[np.ndarray], factor: float) -> list[list[_Interval]]:
+    """Return the intervals of some groups, `factor` times as wide as these draws of their spans say."""
     merged = np.stack([_merged(spans)[:, : _AT["intervals"]] for spans in groups], axis=1)
-    totals = _draws(len(merged)).astype(float) @ merged.reshape(len(merged), -1)
+    totals = draws @ merged.reshape(len(merged), -1)
     drawn = _scores(totals.reshape(_RESAMPLES, *merged.shape[1:]))
     point = _scores(np.stack([spans.sum(axis=0) for spans in groups]))
     low, high = np.percentile(drawn, (2.5, 97.5), axis=1) + 2 * (point - drawn.mean(axis=1))
-    factor = _student_factor(length // _BLOCK)
     lows = point - np.maximum(point - low, 0.0) * factor
     lows[-1] = np.maximum(0.0, lows[-1])  # an accuracy
     highs = np.minimum(point + np.maximum(high - point, 0.0) * factor, 1.0)
@@ -197,12 +200,8 @@ def _merged(spans: np.ndarray) -> np.ndarray:
     return np.add.reduceat(spans, np.arange(0, len(spans), length)) if length > 1 else spans
 
 
-@lru_cache(maxsize=32)
 def _draws(spans: int) -> np.ndarray:
-    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length.
-
-    Kept by length, the last 32 of them, in a byte a count: at most 32 MB, the least used go.
-    """
+    """Return how often each span is in each resample: (resamples, spans); the same for all records of one length."""
     random = np.random.default_rng(_SEED)
     starts = random.integers(0, spans, size=(_RESAMPLES, -(-spans // _BLOCK)))
     places = (np.arange(_RESAMPLES)[:, None] * spans + starts).ravel()
@@ -210,7 +209,7 @@ def _draws(spans: int) -> np.ndarray:
     counts = firsts + np.roll(firsts, 1, axis=1)  # each block is a span and the next one, around the end
     if spans % _BLOCK:  # the last block gives its first span only
         counts[np.arange(_RESAMPLES), (starts[:, -1] + 1) % spans] -= 1
-    return counts
+    return counts.astype(float)
 
 
 def _student_factor(blocks: int) -> float:

@@ -6,6 +6,7 @@ The description is the one table of the API: routes, `/docs` and the command lin
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Flask, Response
@@ -16,9 +17,10 @@ from web.arguments import Arguments, ArgumentsParser
 from web.problems import ProblemSchema
 
 View = Callable[..., Response]
+Told = dict[str, Any]
 _PROBLEM = "application/problem+json"
 _ANYWHERE = (401, 414, 429, 503)  # no password, too long an address, too many wrong passwords, nothing to read from now
-_TAG = {"ETag": {"description": "send it back as If-None-Match", "schema": {"type": "string"}}}
+_TAG = {"headers": {"ETag": {"description": "send it back as If-None-Match", "schema": {"type": "string"}}}}
 _PASSWORD = {"type": "http", "scheme": "basic", "description": "any user name; only where PASSWORD is set"}
 
 
@@ -93,19 +95,11 @@ def route(
     """
 
     def decorate(view: View) -> View:
-        described = _answering(
-            blueprint,
-            view,
-            name,
-            answer or {"type": "string"},
-            media_type,
-            problems,
-            shown,
-            _TAG if is_tagged else None,
-        )
+        good = _good(answer or {"type": "string"}, media_type, shown)
+        answers = {200: good | _TAG if is_tagged else good, **_problems(problems)}
         if is_tagged:
-            told = "what If-None-Match names is still true"
-            described = blueprint.alt_response(304, description=told, headers=_TAG)(described)
+            answers[304] = {"description": "what If-None-Match names is still true", **_TAG}
+        described = _described(blueprint, view, name, answers, shown)
         parsed = blueprint.arguments(arguments, location="query")(described)
         blueprint.route(path, endpoint=name)(parsed)
         return view
@@ -123,7 +117,8 @@ def question(
     """
 
     def decorate(view: View) -> View:
-        described = _answering(blueprint, view, None, answer, "application/json", (400, 403, 413, 415), shown)
+        answers = {200: _good(answer, "application/json", shown), **_problems((400, 403, 413, 415))}
+        described = _described(blueprint, view, None, answers, shown)
         parsed = blueprint.arguments(body, location="json", example=shown.asked)(described)
         blueprint.route(path, endpoint=view.__name__, methods=["POST"])(parsed)
         return view
@@ -131,20 +126,23 @@ def question(
     return decorate
 
 
-def _answering(
-    blueprint: ApiBlueprint,
-    view: View,
-    name: str | None,
-    answer: type[Schema] | dict[str, Any],
-    media_type: str,
-    problems: tuple[int, ...],
-    shown: Shown | None,
-    headers: dict[str, Any] | None = None,
+def _good(answer: type[Schema] | dict[str, Any], media_type: str, shown: Shown | None) -> Told:
+    content = {"schema": answer} | ({} if shown is None or shown.answer is None else {"example": shown.answer})
+    return {"description": HTTPStatus.OK.phrase, "content": {media_type: content}}
+
+
+def _problems(statuses: tuple[int, ...]) -> dict[int, Told]:
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {_PROBLEM: {"schema": ProblemSchema}}}
+        for status in sorted({*statuses, *_ANYWHERE})
+    }
+
+
+def _described(
+    blueprint: ApiBlueprint, view: View, name: str | None, answers: dict[int, Told], shown: Shown | None
 ) -> View:
-    """Return the view with its answers described."""
-    shown = shown or Shown()
-    described = blueprint.response(200, answer, content_type=media_type, example=shown.answer, headers=headers)(view)
-    for status in sorted({*problems, *_ANYWHERE}):
-        described = blueprint.alt_response(status, schema=ProblemSchema, content_type=_PROBLEM)(described)
-    told = {"asked": shown.asked, "command": shown.command, "subject": shown.subject, "columns": list(shown.columns)}
-    return cast("View", blueprint.doc(**{"operationId": name or view.__name__, "x-shown": told})(described))
+    """Return the view with its answers described, all at once and by classes: flask-smorest copies what it is told."""
+    one = shown or Shown()
+    told = {"asked": one.asked, "command": one.command, "subject": one.subject, "columns": list(one.columns)}
+    described = blueprint.doc(**{"responses": answers, "operationId": name or view.__name__, "x-shown": told})(view)
+    return cast("View", described)

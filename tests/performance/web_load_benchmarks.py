@@ -17,7 +17,7 @@ from typing import Any
 
 from web_benchmarks import HORIZON, SYMBOLS, beat, fill
 
-from app import LEAN_MALLOC, WEB_THREADS
+from app import LEAN, WEB_THREADS
 from engine.source import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def _served() -> Iterator[str]:
         command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
         command += ["--keep-alive", "20", "app:app"]
         environ = {**os.environ, "CANDELA_INSTANCE_DIR": name, "CANDELA_SAVED_MODELS_DIR": name}
-        server = subprocess.Popen(command, cwd=ROOT, env=environ | {"CANDELA_MARKET": "simulated"} | LEAN_MALLOC)
+        server = subprocess.Popen(command, cwd=ROOT, env=environ | {"CANDELA_MARKET": "simulated"} | LEAN)
 
         def keep_beating() -> None:
             while not is_over.wait(BEAT_SECONDS):
