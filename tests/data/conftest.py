@@ -1,3 +1,4 @@
+import gc
 import threading
 
 import pytest
@@ -94,3 +95,4 @@ def run_feed(exchange, rest):
     for feed, harvest in feeds:
         feed.stop()
         harvest.join()
+    gc.collect()  # what one left open is told here, and not in the middle of a later test
