@@ -49,10 +49,12 @@ class Shell:
         from rich.table import Table
 
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        *_, last = rows[0]
         for name, value in rows[0].items():
             is_number = isinstance(value, float)
             heading = name.replace("_", "\n" if is_number else " ")  # narrow columns of numbers leave room for words
-            table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+            # In a narrow window the last column takes more lines, so that no figure is cut.
+            table.add_column(heading, justify="right" if is_number else "left", no_wrap=name != last)
         for row in rows:
             table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()))
         self._console.print(table)
