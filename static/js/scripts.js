@@ -196,7 +196,7 @@ function connect() {
     const wasBehind = isBehind;
     isBehind = status.is_behind;
     document.dispatchEvent(new CustomEvent("status"));
-    const isOld = status.engine.alive && Number(body.dataset.version) < status.version; // rows or scores came after a look
+    const isOld = status.engine.alive && Number(body.dataset.version) !== status.version; // more came after a look, or another ledger
     const isAwaited = document.querySelector("[data-awaited]") !== null || document.getElementById("start")?.hidden === false;
     if (isOld || isBehind || wasBehind || state !== body.dataset.feed || isAwaited) later();
   });

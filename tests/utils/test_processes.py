@@ -23,11 +23,11 @@ signal.pause()
 """
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 PARENT = """
-import subprocess, sys
+import os, sys
 from utils.processes import start
 for _ in range(2):
-    child = start([sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"], None, None)
-    print(child.pid, flush=True)
+    child = start([sys.executable, "-c", "import os, signal; os.write(1, b'up\\\\n'); signal.pause()"], None, None)
+    os.write(1, b"%d\\n" % child.pid)  # at once, for others write into the same pipe
 sys.stdin.read()
 """
 SPAWNING = """

@@ -23,6 +23,7 @@ CUT_CALLS = """() => {
         return bottom > box.bottom + 2 || right > box.right + 1;
     }).map((call) => call.title);
 }"""
+HEARS_STATUS = "new Promise((go) => document.addEventListener('status', () => go(), { once: true }))"
 LIT = re.compile(r"\bflash\b")
 # The first formatter of a page costs as much as its other scripts together.
 COUNT_FORMATTERS = """window.made = 0;
@@ -203,6 +204,7 @@ def test_a_page_begins_anew_when_the_market_is_another_one(open_page, served, pa
     page = open_page(path)
     expect(page.locator(".foot")).to_contain_text("Simulated market: Binance did not answer and is asked again.")
     page.evaluate("window.isTheSame = true")
+    page.evaluate(HEARS_STATUS)  # of the market as it was
 
     served.house.venue = "binance-1"
     served.house.beat(market="binance")
@@ -211,6 +213,20 @@ def test_a_page_begins_anew_when_the_market_is_another_one(open_page, served, pa
     expect(page.locator(".foot")).not_to_contain_text("imulated")
     assert page.evaluate("window.isTheSame") is None
     assert page.complaints == []
+
+
+def test_a_page_begins_anew_when_the_market_changes_before_it_listens(chromium, served):
+    def change(route):
+        served.house.venue = "binance-1"
+        served.house.beat(market="binance")
+        route.continue_()
+
+    page = chromium.new_page()
+    page.route("**/api/v1/stream*", change, times=1)
+    page.goto(served.url + "/?horizon=1h")
+
+    expect(page.locator("#source")).to_contain_text("Binance", timeout=10_000)
+    page.close()
 
 
 def test_the_system_page_follows_without_a_reload(open_page, served):
