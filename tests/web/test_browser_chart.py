@@ -32,6 +32,14 @@ EARLY_CLOSE = """new MutationObserver((_, watcher) => {
 }).observe(document, { attributes: true, childList: true, subtree: true });"""
 
 
+def until(page, condition):
+    """Return once it holds; the page's policy forbids `wait_for_function` to look a second time."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
 @pytest.fixture
 def open_chart(chromium, served):
     """Return a function that opens a page of a symbol and waits for its chart, if the library is there."""
@@ -124,7 +132,7 @@ def test_in_a_window_of_another_width_the_chart_is_as_if_it_had_begun_there(open
     turned, narrow = open_chart(path, 1366), open_chart(path, 390)
 
     turned.set_viewport_size({"width": 390, "height": 900})
-    turned.wait_for_function("document.getElementById('chart').clientWidth < 390")
+    until(turned, "document.getElementById('chart').clientWidth < 390")
     turned.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
     for page in (turned, narrow):
@@ -143,7 +151,7 @@ def test_a_moved_chart_keeps_its_view_in_a_window_of_another_width(open_chart, s
     before = page.locator("#chart-view").text_content()
 
     page.set_viewport_size({"width": 800, "height": 900})
-    page.wait_for_function("document.getElementById('chart').clientWidth < 800")
+    until(page, "document.getElementById('chart').clientWidth < 800")
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
     page.keyboard.press("Home")
@@ -200,10 +208,7 @@ def test_a_close_before_the_chart_is_ready_is_not_missed(open_chart):
     page = open_chart(script=EARLY_CLOSE)
 
     assert page.evaluate("window.isCovered")
-    deadline = time.monotonic() + 10
-    while page.evaluate(ASKED) != 2:  # the page's policy forbids wait_for_function to look a second time
-        assert time.monotonic() < deadline, "the close was not asked for"
-        page.wait_for_timeout(50)
+    until(page, f"{ASKED} === 2")
     expect(page.locator("#chart .unready, #chart .plot")).to_have_count(0)
     assert page.complaints == []
 
