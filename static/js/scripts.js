@@ -124,7 +124,7 @@ async function take(page) {
   body.dataset.feed = page.body.dataset.feed;
   body.dataset.version = page.body.dataset.version;
   if (polling) setClock(Number(page.body.dataset.marketMs), Number(page.body.dataset.speed));
-  let begunAt = -STRETCH_MS;
+  let begunAt = performance.now();
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     if (performance.now() - begunAt >= STRETCH_MS) {
       await frame();
