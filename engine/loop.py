@@ -88,6 +88,8 @@ class Loop:
             if slot.gaps:
                 self._patience.until_done(self._stores.gaps.keep, slot.gaps)
             between()
+        if self._unsettled:
+            self._settle(stopped())
 
     @performance_monitor.timed("publish")
     def _publish(self, rows: Rows) -> None:
