@@ -147,7 +147,8 @@ class Optimizer:
                     self._shell.say("note", f"Not all horizons could be trained: {job.failure}")
             cold = time.monotonic() - started
             warm, served = _timed(lambda: _served(self._config, source.venue, definition_hash()))
-        left = "; the engine trains the others" if len(served) < len(self._config.horizons) else ""
+        later = set(self._config.horizons).difference(served, self._horizons)
+        left = "; the engine trains the others" if later else ""
         found = f"{len(served)} of {len(self._config.horizons)} horizons: {', '.join(served) or 'none yet'}{left}"
         self.steps.append(Step("models", cold, warm, found))
 

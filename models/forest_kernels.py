@@ -28,7 +28,7 @@ FAULTS = (
     "a mean is not finite",
 )
 # Nothing calls these functions from Python: they are part of the machine code of those that do.
-_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _NO_NUMBER = np.uint32(0x7F800000)  # the bits that infinity and nan have all set
 
 
@@ -126,7 +126,7 @@ def sum_leaves(
     return scores
 
 
-@njit(**_INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)  # type: ignore[untyped-decorator]
 def _next(node: int, words: np.ndarray, values: np.ndarray, rows: np.ndarray, row: int) -> int:
     """Return the child that a row goes to, or the leaf that it is in.
 
@@ -140,7 +140,7 @@ def _next(node: int, words: np.ndarray, values: np.ndarray, rows: np.ndarray, ro
     return child
 
 
-@njit(**_INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)  # type: ignore[untyped-decorator]
 def _walk_trees(
     rows: np.ndarray, row: int, words: np.ndarray, values: np.ndarray, starts: np.ndarray, depths: np.ndarray
 ) -> float:
@@ -159,7 +159,7 @@ def _walk_trees(
     return total
 
 
-@njit(**_INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)  # type: ignore[untyped-decorator]
 def _walk_rows(
     rows: np.ndarray,
     count: int,

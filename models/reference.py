@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from market.errors import ModelError
+from models.forest_kernels import INNER
 from models.panel import Outcomes, Panel, Sample
 
 REFERENCE_ROWS = 512  # chosen evenly over symbols and time
@@ -18,8 +19,6 @@ SLACK = 1.25  # on top of it, for markets go on changing
 _NORMAL_SPAN = 3.29  # between the 5 % and the 95 % point of a normal distribution of unit spread
 _LEAST_SHARE = 1e-3  # a scale that goes down to nothing is held at so much of the least value seen
 _STILL = 1e-3  # a column that never moved counts in units of this share of its size
-# Nothing calls these functions from Python: they are part of the machine code of the one that does.
-_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _find_nearest(
             distances[first + row] = total / NEAREST
 
 
-@njit(**_INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@njit(**INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
 def _sum_squares(rows: np.ndarray, reference: np.ndarray, sums: np.ndarray) -> None:
     """Put the squared distance of four rows from each case into `sums` (4, k).
 
@@ -223,12 +222,12 @@ def _sum_squares(rows: np.ndarray, reference: np.ndarray, sums: np.ndarray) -> N
                 sums[row, case] += _square(reference[features - 1, case] - rows[row, features - 1])
 
 
-@njit(**_INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@njit(**INNER, fastmath={"contract"})  # type: ignore[untyped-decorator]
 def _square(value: float) -> float:
     return value * value
 
 
-@njit(**_INNER)  # type: ignore[untyped-decorator]
+@njit(**INNER)  # type: ignore[untyped-decorator]
 def _find_least(sums: np.ndarray, least: np.ndarray, places: np.ndarray) -> None:
     """Put the least of the sums and their places into `least` and `places`, least first; nan counts as least.
 

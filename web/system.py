@@ -31,6 +31,7 @@ class Use:
     used: str
     limit: str
     share: float
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,9 @@ def _uses(beat: Heartbeat, web: WebServer, database_bytes: int, free_bytes: int)
 
 
 def _use(name: str, used: float, limit: float, unit: str = "", digits: int = 0) -> Use:
-    return Use(name, number(used, digits), f"{number(limit, digits)} {unit}".rstrip(), min(used / limit, 1.0))
+    return Use(
+        name, number(used, digits), f"{number(limit, digits)} {unit}".rstrip(), min(used / limit, 1.0), used > limit
+    )
 
 
 def _gap(row: dict[str, Any], speed: float) -> GapRow:

@@ -17,7 +17,7 @@ def part(page, name):
     """Return the words of the part of the page with this id, every space a plain one."""
     tag = re.search(rf'<(\w+)[^>]* id="{name}"', page)
     markup = page[tag.start() : page.index(f"</{tag[1]}>", tag.start())]
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup.replace("<wbr>", ""))).split())
 
 
 def system(house):
