@@ -15,6 +15,7 @@ from web.described import describe_api
 from web.freshness import Watch
 from web.health import health
 from web.kept_answers import KeptAnswers
+from web.kept_templates import KeptTemplates
 from web.live import Live
 from web.metrics import metrics
 from web.own_use import OwnUse
@@ -42,6 +43,7 @@ def create_site(stores: Stores, config: Config) -> Flask:
     market = None if config.MARKET == "auto" else config.MARKET
     stores.expect(config.INTERVAL, config.horizons, market)
     site = Site("candela", root_path=str(ROOT), static_folder=None, template_folder="templates")
+    site.jinja_env.bytecode_cache = KeptTemplates(ROOT / "templates" / "__pycache__")
     site.extensions.update(stores=stores, settings=config, live=Live(stores))
     site.config.update(
         COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
