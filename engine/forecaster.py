@@ -51,8 +51,10 @@ class FeatureBoard:
     what has come by now. A candle that is more than an interval late is missing there.
     """
 
-    def __init__(self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int) -> None:
-        """Warm every symbol's state from the newest candles of the store."""
+    def __init__(
+        self, symbols: Sequence[str], candle_store: CandleStore, interval_ms: int, before_ms: int | None = None
+    ) -> None:
+        """Warm every symbol's state from the newest candles of the store, of those that opened before `before_ms`."""
         # In the order of a training's panel, so that sums over the market give the same bits.
         self._index = {symbol: index for index, symbol in enumerate(sorted(symbols))}
         self._store = candle_store
@@ -61,7 +63,7 @@ class FeatureBoard:
         self._newest = np.zeros(len(symbols), dtype=np.int64)
         self._holes: dict[str, int] = {}
         for symbol in symbols:
-            self._warm(symbol)
+            self._warm(symbol, before_ms)
 
     def newest(self) -> dict[str, int]:
         """Return the open time of the newest candle each symbol's state has taken in, where there is one."""

@@ -32,7 +32,7 @@ from engine.source import Source, house_environment, sealer_command
 from engine.tools import Upkeep
 from features.feature_engineering import COLUMNS, WARMUP
 from market.errors import ConfigError, MarketError, SourceUnavailable
-from market.intervals import HOUR_MS
+from market.intervals import HOUR_MS, floor_to
 from market.symbols import Symbol
 from utils.datagrams import Postman
 from utils.file_operations import write_atomically
@@ -162,7 +162,8 @@ class House:
         """Warm up, then follow the feed until it is stopped."""
         config, names = self._config, [symbol.name for symbol in self._symbols]
         self._note, self._fetching = "warming up", None
-        self._board = FeatureBoard(names, self._candles, config.interval_ms)
+        last_ms = floor_to(self._rest.clock.now_ms(), config.interval_ms) - config.interval_ms
+        self._board = FeatureBoard(names, self._candles, config.interval_ms, last_ms)
         horizons = [Horizon(name, length_ms) for name, length_ms in config.horizon_ms.items()]
         forecaster = Forecaster(self._serving.predictor, config.INTERVAL, horizons, config.cost_bps)
         self._serving.refresh(self._rest.clock.now_ms())
@@ -184,6 +185,7 @@ class House:
                 self._serving.follow,
             ],
         )
+        loop.catch_up(names, last_ms)
         self._feed.start(self._board.newest(), self._board.holes())
         if self._is_over.is_set():
             return

@@ -13,6 +13,7 @@ from data.prediction_store import PredictionStore
 from data.slots import Slot
 from engine.forecaster import FeatureBoard, Forecaster, Rows, inputs_of
 from engine.patience import Patience
+from market.candles import Candle
 from market.predictions import Prediction
 from utils.datagrams import Postman
 from utils.performance_monitor import performance_monitor
@@ -79,10 +80,7 @@ class Loop:
         for slot in self._feed.slots():
             if slot.candles:
                 self._patience.until_done(self._stores.candles.append, slot.candles)
-                for rows in self._board.step(slot.candles):
-                    self._publish(rows)
-                self._unsettled += 1
-                self._newest_close_ms = max(self._newest_close_ms, slot.candles[0].open_ms + self._interval_ms)
+                self._take(slot.candles)
             if self._unsettled and (not slot.candles or self._unsettled >= MOST_UNSETTLED):
                 self._settle(stopped())
             if slot.gaps:
@@ -90,6 +88,18 @@ class Loop:
             between()
         if self._unsettled:
             self._settle(stopped())
+
+    def catch_up(self, symbols: Sequence[str], open_ms: int) -> None:
+        """Publish what was not said yet of candles that closed while nobody listened; they are in the store."""
+        tables = {name: self._stores.candles.load(name, open_ms, open_ms + self._interval_ms) for name in symbols}
+        if closed := [Candle(name, *row) for name, table in tables.items() for row in table.tolist()]:
+            self._take(closed)
+
+    def _take(self, candles: Sequence[Candle]) -> None:
+        for rows in self._board.step(candles):
+            self._publish(rows)
+        self._unsettled += 1
+        self._newest_close_ms = max(self._newest_close_ms, candles[0].open_ms + self._interval_ms)
 
     @performance_monitor.timed("publish")
     def _publish(self, rows: Rows) -> None:

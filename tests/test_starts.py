@@ -1,12 +1,20 @@
 """Starts that are refused, and starts on an exchange that comes, goes or is another one."""
 
+import itertools
+import json
+import os
+import signal
 import sys
 
 import pytest
 
 from engine.source import free_port
+from market.intervals import MINUTE_MS
 from tests.house_process import CHECKOUT, HouseProcess, environment, refused
 from tests.simulator_process import SimulatorProcess
+from utils.times import parse_utc
+
+SLOWLY = 4  # a candle of a minute in fifteen seconds: a restart takes less
 
 # The command of app.py with a shorter wait between two looks for Binance.
 RETRYING = [
@@ -94,3 +102,25 @@ def test_auto_changes_to_binance_when_it_answers_and_says_so(tmp_path):
     assert "Simulated" in simulated
     assert "Binance" in binance
     assert "Binance answers" in house.log()
+
+
+def rows_of(house):
+    """Return the open times of the candles that have a live row of one symbol, oldest first."""
+    path = "/api/v1/ledger?symbol=BTCUSDT&horizon=15m&origin=live&limit=50&fields=candle_open_time"
+    return sorted(parse_utc(row["candle_open_time"]) for row in house.get(path)["items"])
+
+
+def seconds_to_close(house):
+    return (MINUTE_MS - parse_utc(house.get("/api/v1/status")["server_time"]) % MINUTE_MS) / 1_000 / SLOWLY
+
+
+@pytest.mark.slow
+def test_a_candle_that_closes_while_the_engine_is_away_has_its_row_too(tmp_path):
+    with HouseProcess(tmp_path, free_port(), SIMULATOR_SPEED=SLOWLY, HISTORY_DAYS=1) as house:
+        house.wait_for("first row", 120, lambda: rows_of(house))
+        house.wait_for("the end of a candle", 30, lambda: 0.2 < seconds_to_close(house) < 0.8)
+        before = len(rows_of(house))
+        os.kill(json.loads((tmp_path / "instance" / "run" / "engine.json").read_bytes())["pid"], signal.SIGKILL)
+        opens = house.wait_for("two more rows", 60, lambda: len(found := rows_of(house)) >= before + 2 and found)
+
+    assert all(after - first == MINUTE_MS for first, after in itertools.pairwise(opens))

@@ -49,14 +49,17 @@ def house(tmp_path):
     )
     postman = Postman(tmp_path / "live")
 
-    def run(*slots):
+    def run(*slots, before=None):
         forecaster = Forecaster(BatchPredictor({}.__getitem__, 32), "5m", [Horizon("1h", HOUR_MS)], 24.0)
-        board = FeatureBoard(["BTCUSDT"], candles, STEP)
+        board = FeatureBoard(["BTCUSDT"], candles, STEP, before)
         patience = Patience(threading.Event())
         loop = Loop(Ending(*slots), stores, board, forecaster, postman, patience, lambda: START + STEP, STEP)
+        if before is not None:
+            loop.catch_up(["BTCUSDT", "ETHUSDT"], before)
         loop.run(lambda: None, list)
         return stores
 
+    run.candles = candles
     yield run
     postman.close()
     engine.dispose()
@@ -68,3 +71,20 @@ def test_what_was_told_last_is_in_its_place_when_the_loop_ends(house):
     assert [row["candle_open_time"] for row in stores.predictions.latest()] == ["2025-06-15T15:10:00.000Z"]
     assert stores.predictions.version() == 1
     np.testing.assert_array_equal(stores.candles.load("BTCUSDT")["open_ms"], [START])
+
+
+def test_a_candle_that_closed_while_nobody_listened_has_its_row(house):
+    house.candles.append([Candle("BTCUSDT", START - STEP, 1.0, 1.0, 1.0, 1.0, 5.0)])
+    house.candles.append([Candle("BTCUSDT", START, 1.0, 1.0, 1.0, 1.0, 5.0)])
+
+    once = house(before=START).predictions
+    again = house(before=START).predictions
+
+    assert [row["candle_open_time"] for row in once.latest()] == ["2025-06-15T15:10:00.000Z"]
+    assert len(again.ledger()[0]) == 1
+
+
+def test_a_candle_whose_successor_has_closed_too_has_none(house):
+    house.candles.append([Candle("BTCUSDT", START - STEP, 1.0, 1.0, 1.0, 1.0, 5.0)])
+
+    assert house(before=START - STEP).predictions.latest() == []
