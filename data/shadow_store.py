@@ -106,11 +106,15 @@ class ShadowStore:
             )
         return True
 
-    def compared(self, horizon: str, model: str, champion: str) -> Compared:
-        """Return how a model in the shadow did against a champion, on the rows both spoke of."""
+    def compared(self, horizon: str, model: str, champion: str, since_ms: int = 0) -> Compared:
+        """Return how a model in the shadow did against a champion, on the rows both spoke of in spans since then."""
         c = shadow_sums.c
         query = select(*(c[name] for name in SUMS)).where(
-            c.model == model, c.champion == champion, c.horizon == horizon, c.interval == self._interval
+            c.model == model,
+            c.champion == champion,
+            c.horizon == horizon,
+            c.interval == self._interval,
+            c.block >= -(-since_ms // duration_ms(horizon)),
         )
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(c.block)).all()

@@ -81,6 +81,8 @@ class Champions:
 
     def _forget_unsound(self, horizon: str, cuts: Cuts, market_ms: int) -> None:
         """Take their roles from models whose files are no longer sound; the one before serves, or the newest."""
+        if not cuts:
+            return  # more likely the folder cannot be read than that all broke at once; who is in memory stays
         roles = self._roles(horizon)
         for role in ("challenger", "predecessor"):
             holder = getattr(roles, role)
@@ -88,13 +90,10 @@ class Champions:
                 roles = replace(roles, **{role: None})
                 self._record(Change(market_ms, horizon, "dropped", holder.model, UNSOUND), roles)
         champion = roles.champion
-        if champion is None or champion.model in cuts or not cuts:
-            return  # where no file is sound, the one in memory stays
+        if champion is None or champion.model in cuts:
+            return
         heir = next((holder.model for holder in (roles.predecessor, roles.challenger) if holder), next(iter(cuts)))
         self._crown(horizon, heir, Ruling("promoted", f"of the champion, {UNSOUND}"), ENGINE, market_ms)
-        kept = self._roles(horizon)
-        if kept.predecessor is not None and kept.predecessor.model not in cuts:
-            self._give(horizon, replace(kept, predecessor=None))
 
     def _admit(self, horizon: str, cuts: Cuts, market_ms: int) -> None:
         """Let the newest model serve where none does, else try it in the shadow; none is tried twice."""
@@ -119,7 +118,7 @@ class Champions:
         champion = Contender(roles.champion, cuts[roles.champion.model])
         if roles.predecessor is not None:
             before = Contender(roles.predecessor, cuts[roles.predecessor.model])
-            compared = self._against(horizon, before.holder.model, champion.holder.model)
+            compared = self._against(horizon, before.holder.model, champion.holder.model, before.holder.since_ms)
             ruling = rule_on_predecessor(champion, before, compared, market_ms)
             if ruling is not None:
                 self._crown(horizon, before.holder.model, ruling, ENGINE, market_ms, compared)
@@ -134,13 +133,13 @@ class Champions:
             elif ruling is not None:
                 self._crown(horizon, newer.holder.model, ruling, ENGINE, market_ms, compared)
 
-    def _against(self, horizon: str, model: str, champion: str) -> Compared:
-        return self._shadow.compared(horizon, model, champion)
+    def _against(self, horizon: str, model: str, champion: str, since_ms: int = 0) -> Compared:
+        return self._shadow.compared(horizon, model, champion, since_ms)
 
     def _crown(
         self, horizon: str, model: str, ruling: Ruling, by: str, market_ms: int, compared: Compared | None = None
     ) -> None:
-        """Let a model speak from now on; the one that spoke goes on in its shadow."""
+        """Let a model speak from now on; the one that spoke goes on in its shadow, if its files are sound."""
         roles = self._roles(horizon)
         before = roles.champion
         challenger = roles.challenger if roles.challenger and roles.challenger.model != model else None
@@ -154,7 +153,8 @@ class Champions:
             by,
             compared or NOTHING,
         )
-        predecessor = replace(before, since_ms=market_ms) if before else None
+        is_sound = before is not None and before.model in self.cuts[horizon]
+        predecessor = replace(before, since_ms=market_ms) if before and is_sound else None
         self._record(change, Roles(Holder(model, market_ms, by), predecessor, challenger))
 
     def _record(self, change: Change, roles: Roles) -> None:

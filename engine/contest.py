@@ -48,6 +48,8 @@ def rule_on_challenger(
         return Ruling("promoted", f"the champion had expired; {figures(compared)}")
     if market_ms - challenger.holder.since_ms < trial_ms(horizon_ms) or challenger.cut_ms <= champion.cut_ms:
         return None
+    if compared.high is not None and compared.high < 0:  # one look at its end, so the interval is what it says
+        return Ruling("dropped", f"scored worse than its champion in its trial: {figures(compared)}")
     if compared.low is not None or (compared.difference is not None and compared.difference >= 0):
         return Ruling("promoted", f"newer, and not measurably worse: {figures(compared)}")
     if champion.age_ms(market_ms) >= LAST_DAY_MS:

@@ -32,7 +32,7 @@ class Shadow:
         self._predictor = predictor
         self._waiting: list[ShadowRow] = []
         self._settle_at_s = 0.0
-        self._compared: dict[tuple[str, str, str], Compared] = {}
+        self._compared: dict[tuple[str, str, str, int], Compared] = {}
         self.roles: Mapping[str, Roles] = {}
 
     def follow(self, rows: Rows, predictions: Sequence[Prediction], adaptations: Adaptations) -> None:
@@ -70,9 +70,9 @@ class Shadow:
         except SourceUnavailable as error:
             logger.warning("shadow not kept reason=%s", error)
 
-    def compared(self, horizon: str, model: str, champion: str) -> Compared:
+    def compared(self, horizon: str, model: str, champion: str, since_ms: int = 0) -> Compared:
         """Return how a model has done against a champion so far; read anew when outcomes have come in."""
-        key = (horizon, model, champion)
+        key = (horizon, model, champion, since_ms)
         if key not in self._compared:
             self._compared[key] = self._store.compared(*key)
         return self._compared[key]

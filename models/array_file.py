@@ -18,7 +18,7 @@ _NPY_PREFIX = struct.Struct("<8sH")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 # Only what `pack` writes is read: a header that says anything else is refused unread.
 _NPY_HEADER = re.compile(
-    rb"\{'descr': '(<[fiu][248])', 'fortran_order': False, 'shape': \(((?:\d{1,15},? ?)*)\), \} *\n"
+    rb"\{'descr': '(<[fiu][248])', 'fortran_order': False, 'shape': \(((?:\d{1,15}, ?)*(?:\d{1,15})?)\), \} *\n"
 )
 _PADDING_ID = 0xD935  # the extra field with which Android's zipalign pads its members
 

@@ -247,6 +247,9 @@ def hostile_arrays(ground):
         moved = starts.copy()
         moved[random_.randrange(len(moved))] = random_.choice((-1, 0, 2**62, -(2**62), random_.randrange(10_000)))
         yield "start", pack({**ground.arrays, "starts": moved})
+    for digits in (20, 40, 80):
+        at = content.index(b"'shape': (") + len(b"'shape': (")
+        yield "shape without end", content[:at] + b"1" * digits + content[at + digits :]
     for _ in range(300):
         changed = bytearray(content)
         at = random_.choice((random_.randrange(300), len(changed) - 1 - random_.randrange(min(900, len(changed)))))

@@ -37,6 +37,14 @@ def test_chance_is_rarely_taken_for_a_difference():
     assert wrong < 0.08
 
 
+def test_who_looks_after_every_outcome_is_rarely_misled():
+    looks = [[compare(spans(60, 0.0, seed)[:end]) for end in range(MIN_SPANS, 61)] for seed in range(100)]
+
+    misled = sum(any(one.is_better or one.is_worse for one in found) for found in looks) / len(looks)
+
+    assert misled <= 0.05
+
+
 def test_the_difference_is_the_share_by_which_the_brier_score_is_lower():
     compared = compare(np.array([[10, 1.8, 2.0], [10, 2.2, 3.0]]))
 

@@ -9,7 +9,7 @@ from data.adaptation_store import Adaptations
 from data.champion_store import ENGINE, MODEL_LIFE_MS, PERSON, ChampionStore, Holder
 from data.database import open_database
 from data.model_store import ModelStore
-from data.shadow_store import ShadowStore
+from data.shadow_store import ShadowStore, shadow_sums
 from engine.champions import Champions
 from engine.contest import trial_ms
 from engine.forecaster import Rows
@@ -213,22 +213,24 @@ def test_the_shadow_is_asked_about_the_candles_its_champion_spoke_of(court):
     assert row.probabilities.tolist() == [[pytest.approx(told)], [0.4]]
 
 
+def compare(court, model, champion, first_block, gain=0.2):
+    """Note down for 24 hours that a model in the shadow scored so much better a row than its champion."""
+    random = np.random.default_rng(1)
+    rows = [
+        {"model": model, "champion": champion, "horizon": "1h", "interval": "5m", "block": first_block + at, "n": 10.0,
+         "brier": value - gain - 0.01 * (at % 3), "champion_brier": value}
+        for at, value in enumerate((2.5 + random.normal(0, 0.1, 24)).tolist())
+    ]  # fmt: skip
+    with court.database.begin() as connection:
+        connection.execute(shadow_sums.insert(), rows)
+
+
 def test_a_better_challenger_is_promoted_with_the_figures(court):
     first = court.train(0)
     court.review(0)
     second = court.train(1)
     court.review(1)
-    random = np.random.default_rng(1)
-    champion = 2.5 + random.normal(0, 0.1, 24)
-    rows = [
-        {"model": second, "champion": first, "horizon": "1h", "interval": "5m", "block": at, "n": 10.0,
-         "brier": value - 0.2 - 0.01 * (at % 3), "champion_brier": value}
-        for at, value in enumerate(champion.tolist())
-    ]  # fmt: skip
-    with court.database.begin() as connection:
-        from data.shadow_store import shadow_sums
-
-        connection.execute(shadow_sums.insert(), rows)
+    compare(court, second, first, 0)
     court.open()
 
     court.review(1.2)
@@ -238,3 +240,41 @@ def test_a_better_challenger_is_promoted_with_the_figures(court):
     assert change.compared.n == 240
     assert change.compared.low > 0
     assert court.roles.predecessor.model == first
+
+
+def test_a_champion_that_was_rolled_back_does_not_return_for_what_it_once_was(court):
+    first = court.train(0)
+    court.review(0)
+    second = court.train(1)
+    court.review(1)
+    day = court.start_ms // HOUR_MS
+    compare(court, second, first, day + 24)
+    court.open()
+    court.review(2)
+    compare(court, first, second, day + 49)
+    court.open()
+
+    for look in range(4):
+        court.review(4 + look / 2_880)
+
+    assert court.roles.champion.model == first
+    assert court.kinds() == ["rolled back", "promoted", "challenges", "serves"]
+
+
+def test_a_folder_that_cannot_be_read_for_a_moment_takes_no_role_away(court):
+    first = court.train(0)
+    court.review(0)
+    second = court.train(1)
+    court.review(1)
+    court.champions.promote(second, court.start_ms + DAY_MS)
+    third = court.train(2)
+    court.review(2)
+    before = court.roles
+    (court.folder / "models").rename(court.folder / "away")
+
+    court.review(2.1)
+    (court.folder / "away").rename(court.folder / "models")
+    court.review(2.2)
+
+    assert court.roles == before
+    assert set(before.models()) == {first, second, third}

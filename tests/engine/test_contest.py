@@ -11,6 +11,8 @@ NOW = 100 * DAY_MS
 EQUAL = Compared(4_000, 24, 0.001, -0.01, 0.012)
 BETTER = Compared(4_000, 24, 0.02, 0.01, 0.03)
 WORSE = Compared(4_000, 24, -0.02, -0.03, -0.01)
+BARELY_BETTER = Compared(4_000, 24, 0.02, 0.005, 0.035)
+BARELY_WORSE = Compared(4_000, 24, -0.02, -0.035, -0.005)
 
 
 def contender(age_ms, since_ms=0, given_by=ENGINE):
@@ -29,6 +31,17 @@ def test_a_challenger_that_is_better_beyond_doubt_is_promoted_at_once():
 
 def test_a_challenger_that_is_worse_beyond_doubt_is_dropped_though_the_champion_is_old():
     assert rule(WORSE, champion_age_ms=MODEL_LIFE_MS + DAY_MS) == "dropped"
+
+
+def test_what_many_looks_find_by_chance_does_not_decide_before_the_trial_is_over():
+    assert rule(BARELY_BETTER) is None
+    assert rule(BARELY_WORSE) is None
+    assert rule_on_predecessor(contender(DAY_MS), contender(3 * DAY_MS), BARELY_BETTER, NOW) is None
+
+
+def test_the_one_look_at_the_end_of_the_trial_goes_by_the_interval():
+    assert rule(BARELY_BETTER, watched_ms=trial_ms(HOUR_MS)) == "promoted"
+    assert rule(BARELY_WORSE, watched_ms=trial_ms(HOUR_MS)) == "dropped"
 
 
 def test_an_equal_one_waits_until_its_trial_is_over_and_then_takes_over_because_it_is_newer():

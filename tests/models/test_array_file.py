@@ -1,4 +1,5 @@
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -59,3 +60,13 @@ def test_refuses_a_shape_larger_than_the_file():
 
     with pytest.raises(ModelError):
         unpack(content)
+
+
+def test_a_header_made_to_be_read_for_hours_is_refused_at_once():
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (" + b"1" * 60 + b"x"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("nodes.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head)
+
+    with pytest.raises(ModelError):
+        unpack(file.getvalue())
