@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 KEPT_MODELS = 5  # of each venue, interval and horizon; the older ones are there to go back to
 CHECK_TOLERANCE = 1e-9
 MAX_LISTED = 500  # refused files; a folder full of others' files is counted, not shown
+_OTHER_RULES = "it was made for features by other rules than today's; a new one is trained"
 _SUFFIXES = {".json", *(f".{part}" for part in PARTS)}
 
 
@@ -146,10 +147,11 @@ class ModelStore:
         """Return what the manifest of a model says: `cut_ms`, up to when it knows the market, `coverage` and more."""
         return self._manifest(model_id)
 
-    def cards(self, venue: str | None = None) -> list[dict[str, Any]]:
+    def cards(self, venue: str | None = None, definition: str = "") -> list[dict[str, Any]]:
         """Return what there is to tell of each model, newest first, then what was refused and why.
 
-        `venue` leaves out sound models of other venues. Files are hashed once per change of theirs.
+        `venue` leaves out sound models of other venues; `definition`, where it is known, refuses those made for
+        features by other rules. Files are hashed once per change of theirs.
         """
         sound: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
@@ -171,7 +173,10 @@ class ModelStore:
         if len(refused) > MAX_LISTED:
             more = f"only the first {MAX_LISTED} are listed; keep other files elsewhere"
             refused[MAX_LISTED:] = [_refused(f"{len(refused) - MAX_LISTED} more", more)]
-        return [card_of(manifest) for manifest in sound if venue in (None, manifest["venue"])] + refused
+        here = [manifest for manifest in sound if venue in (None, manifest["venue"])]
+        usable = [manifest for manifest in here if definition in ("", manifest["definition"])]
+        others = [_refused(f"{one['id']}.npz", _OTHER_RULES) for one in here if one not in usable]
+        return [card_of(manifest) for manifest in usable] + others + refused
 
     def _warn(self, reason: str) -> None:
         """Log a refusal once, however often the folder is looked at."""
@@ -201,12 +206,12 @@ class ModelStore:
             if path.suffix != ".json":
                 continue
             try:
-                manifest = read_manifest(path, secret)
-            except ModelError as error:
+                manifest, written_ns = read_manifest(path, secret), path.stat().st_mtime_ns
+            except (ModelError, OSError) as error:  # the latter when it was retired while we looked
                 self._warn(str(error))
                 continue
             if (manifest["venue"], manifest["interval"], manifest["horizon"]) == (venue, interval, horizon):
-                found.append((manifest["cut_ms"], path.stat().st_mtime_ns, path.name, manifest))
+                found.append((manifest["cut_ms"], written_ns, path.name, manifest))
         yield from (manifest for *_, manifest in sorted(found, key=lambda entry: entry[:3], reverse=True))
 
     def _verify(self, manifest: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from engine.shadow import Shadow
 from engine.source import Source, first_trainer_command, leaks_command, trainer_command, work_environment
 from engine.tools import empty_cache
 from engine.training_job import Progress, TrainingJob
+from features.feature_engineering import definition_hash
 from market.errors import ModelError, SourceUnavailable
 from market.intervals import DAY_MS, HOUR_MS
 from market.predictions import Prediction
@@ -122,6 +123,7 @@ class Serving:
         """Return what the pages should know: alarms, and of each loaded model how long that took and its size."""
         leaks = self._leaks.progress()
         return {
+            "definition": definition_hash(),
             "alarms": self._alarms,
             "drifts": self._drifts,
             "training_failure": self._job.failure,
@@ -204,7 +206,11 @@ class Serving:
         found = []
         for name, served in self.served.items():
             late_ms = market_ms - self._wanted_ms(name)
-            if market_ms >= served.expires_ms:
+            if not self._champions.cuts.get(name):
+                found.append(
+                    f"No file of a model of {name} is sound; the one in memory speaks until the next training."
+                )
+            elif market_ms >= served.expires_ms:
                 found.append(f"The model of {name} has expired, so its rows abstain.")
             elif name in self._failed:
                 reason = self._job.failure or "it left no new model"

@@ -209,7 +209,11 @@ def spare_threads() -> int:
 
 
 def build_panel(config: Config, store: CandleStore | CandleTables, span: TrainingSpan) -> Panel:
-    """Return the features and closes of every symbol of the store on the span's grid."""
+    """Return the features and closes on the span's grid of every symbol that is still followed.
+
+    One whose candles have ended a day before the span does is no part of the market that is predicted: with it the
+    columns of the whole market would be others than those that are asked about.
+    """
     length_ms = config.interval_ms
     first_ms = span.start_ms - length_ms  # a row is told of the market one candle before
     grid = np.arange(first_ms, span.cut_ms, length_ms)
@@ -217,7 +221,7 @@ def build_panel(config: Config, store: CandleStore | CandleTables, span: Trainin
     tables = {}
     for symbol in sorted(store.newest()):
         candles = store.load(symbol, span.start_ms - warm_up_ms(config), span.cut_ms)
-        if len(candles) and candles["open_ms"][-1] >= span.start_ms:
+        if len(candles) and candles["open_ms"][-1] >= max(span.start_ms, span.cut_ms - DAY_MS - length_ms):
             tables[symbol] = candles
     features = np.full((len(tables), len(grid), len(COLUMNS)), np.nan)
     close = np.full((len(tables), len(grid)), np.nan)

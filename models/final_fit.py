@@ -48,10 +48,10 @@ def final_fit(past: Past, walk: Walk) -> Final:
     judged = {name: joined(walk.told[name]) for name in walk.records}
     name = best_of(judged, past.job.block_candles)
     told = walk.told[name]
-    columns, narrow, fewer_columns = try_fewer_columns(told)
+    columns, fewer_columns = try_fewer_columns(told)
     is_narrow = fewer_columns is not None and fewer_columns.is_used
-    newer_leaves = try_newer_leaves(told)
-    older = (narrow if is_narrow and narrow else told[-1].fitted).model.form
+    newer_leaves = None if is_narrow else try_newer_leaves(told)  # both together would be a third way, tried by nobody
+    older = told[-1].fitted.model.form
     if newer_leaves is not None and newer_leaves.is_used and isinstance(older, Forest):
         made = Taught(refitted(older, *past.taught_rows))
     else:

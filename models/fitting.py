@@ -28,11 +28,12 @@ _TEACHING = (
     "models.panel",
     "models.clusters",
     "models.forest",
+    "models.forest_kernels",
     "models.linear",
     "models.flattening",
     "models.averaged_trees",
 )
-_CALIBRATING = ("models.calibration", "models.moves", "models.trial")
+_CALIBRATING = (*_TEACHING, "models.calibration", "models.moves", "models.scores", "models.trial")
 _KINDS = (PLATT, ISOTONIC)
 
 
@@ -97,9 +98,8 @@ def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None
     """Return the served model around what was taught, calibrated and measured on the later rows, if they are enough."""
     job, settings = past.job, past.job.settings
     content = hashlib.sha256(pack(form.arrays())).hexdigest()
-    key = job.memory.key(
-        _CALIBRATING, (job.known_span(past.split.calibration),), content, settings.coverage, job.block_candles
-    )
+    facts = (content, settings.coverage, settings.max_rows, job.block_candles)
+    key = job.memory.key(_CALIBRATING, (job.known_span(past.split.calibration),), *facts)
     arrays = job.memory.recall(key, lambda: _measured(past, form) if past.is_enough else None)
     if arrays is None:
         return None
@@ -118,7 +118,7 @@ def calibrated(past: Past, family_name: str, form: ServingForm) -> Fitted | None
         reference=reference_from(past.reference_arrays),
     )
     late = Losses(arrays["late_losses"], arrays["late_times"] + past.split.calibration.start)
-    return Fitted(replace(model, id=content_id(model)), past, late, _trial_from(arrays["steps"]))
+    return Fitted(replace(model, id=content_id(model, settings.meaning)), past, late, _trial_from(arrays["steps"]))
 
 
 def best_of(candidates: Mapping[str, Losses], block_candles: int) -> str:

@@ -1,7 +1,7 @@
 """What a training is asked for, and the rows that one split of the past offers to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,11 @@ class TrainingSettings:
     families: tuple[str, ...] = ()  # empty: all there are
     half_life_days: float | None = 60.0  # a row so much older than the newest counts half; None: all count alike
     cost_bps: float = 0.0  # of entering and leaving: a move beyond it is worth something
+
+    @property
+    def meaning(self) -> str:
+        """Return in words what of them a model and its record depend on; threads only change how long it takes."""
+        return repr(replace(self, threads=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,8 @@ class Past:
         job, split = self.job, self.split
         spans = (job.known_span(split.training), job.known_span(split.calibration))
         facts = (job.outcomes.horizon_candles, job.settings.max_rows, int(job.panel.open_ms[split.training.start]))
-        made = job.memory.recall(job.memory.key(("models.reference", "models.panel"), spans, *facts), self._reference)
+        key = job.memory.key(("models.reference", "models.panel", "models.job"), spans, *facts)
+        made = job.memory.recall(key, self._reference)
         if made is None:
             raise ModelError(f"{job.horizon} on {job.interval} has too few rows to refer to")
         return made

@@ -115,8 +115,11 @@ def served_from(facts: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -
     )
 
 
-def content_id(model: ServedModel) -> str:
-    """Return the name that the content gives a model: the same numbers and meaning have the same id everywhere."""
+def content_id(model: ServedModel, settings: str = "") -> str:
+    """Return the name that the content gives a model: the same numbers and meaning have the same id everywhere.
+
+    `settings`: those of its training, on which its record depends.
+    """
     meaning = repr(sorted((key, value) for key, value in model.facts().items() if key != "id"))
-    digest = hashlib.sha256(pack(model.arrays()) + meaning.encode()).hexdigest()
+    digest = hashlib.sha256(pack(model.arrays()) + meaning.encode() + settings.encode()).hexdigest()
     return f"{model.kind}-{model.horizon}-{digest[:12]}"

@@ -64,13 +64,16 @@ def train_horizon(
 
     `on_progress` hears how many of how many fits are done; `memory` spares those that were done before.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     job = Job(panel, outcomes_of(panel, horizon_candles), interval, horizon, settings, memory or FitMemory(panel))
     first, cut = _first_candle(job.outcomes), len(panel.open_ms)
     final = _final_split(job, first, cut)
     splits = walk_forward(first, range(cut - settings.replay_candles, cut), horizon_candles, settings.folds)
     total = (len(splits) + 1) * len(job.families)
-    walk = walk_through(job, splits, lambda done: on_progress(done, total))
-    trained = _trained(final_fit(Past(job, final), walk), walk)
+    with threadpool_limits(1):  # sums of several threads of the algebra library round in another order
+        walk = walk_through(job, splits, lambda done: on_progress(done, total))
+        trained = _trained(final_fit(Past(job, final), walk), walk)
     on_progress(total, total)
     return trained
 

@@ -30,17 +30,16 @@ class Size:
     log_loss: float
 
 
-def try_fewer_columns(told: Sequence[Told]) -> tuple[list[int], Fitted | None, Trial | None]:
-    """Return the columns that are of stable use, and the model of the newest fold taught with them, on trial.
+def try_fewer_columns(told: Sequence[Told]) -> tuple[list[int], Trial | None]:
+    """Return the columns that are of stable use, and the trial of the newest fold taught with them only.
 
-    No model and no trial where every column is of use, or the newest fold is too short to judge by.
+    No trial where every column is of use, or the newest fold is too short to judge by.
     """
     newest = told[-1].fitted
     columns = stable_columns([_importance_of(once.fitted) for once in told])
     if len(columns) == len(newest.model.features) or not _can_judge(told[-1]):
-        return columns, None, None
-    cheaper = fit(newest.past, newest.model.kind, columns)
-    return columns, cheaper, _trial(cheaper, told[-1])
+        return columns, None
+    return columns, _trial(fit(newest.past, newest.model.kind, columns), told[-1])
 
 
 def try_newer_leaves(told: Sequence[Told]) -> Trial | None:

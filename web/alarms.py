@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from web.formats import span
 from web.heartbeat import Heartbeat
+from web.skills import Skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,11 @@ def open_alarms(beat: Heartbeat, mono_s: float) -> list[Alarm]:
     if beat.sealing.failure:
         alarms.append(Alarm(f"Old months were not sealed: {beat.sealing.failure}.", "/system"))
     return alarms + [Alarm(text, "/models") for text in beat.models.drifts]
+
+
+def score_alarms(horizon: str, week: Skill | None) -> list[Alarm]:
+    """Return the alarm of a horizon whose live rows of the last seven days did worse than the baseline, if they did."""
+    if week is None or week.verdict != "worse than base":
+        return []
+    text = f"The live rows of {span(horizon)} scored worse than the baseline in the last seven days."
+    return [Alarm(text, f"/models?horizon={horizon}")]

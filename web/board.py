@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from market.intervals import interval_ms
-from web.alarms import Alarm, open_alarms
+from web.alarms import Alarm, open_alarms, score_alarms
 from web.board_order import SHOWS, Asked
 from web.board_table import SPARK_CANDLES, BoardRow, BoardTable, board_table
 from web.heartbeat import Heartbeat, Training
@@ -103,7 +103,7 @@ def make_board(stores: Stores, asked: Asked, watched: Iterable[str], costs: Cost
         tape_origin=str(tape[0]["origin"]) if tape else "",
         start=start,
         training=beat.training if start is None and beat.is_alive(now.mono_s) else None,
-        alarms=open_alarms(beat, now.mono_s),
+        alarms=open_alarms(beat, now.mono_s) + score_alarms(horizon, skill_of(week, "live")),
         asked=asked,
         shows=[(name, label, len(chosen[name])) for name, label in SHOWS.items()],
         watched=starred,

@@ -71,6 +71,7 @@ class Load(msgspec.Struct, frozen=True):
 class Models(msgspec.Struct, frozen=True):
     """What the engine says of its models beyond what lies in the database."""
 
+    definition: str = ""  # of the features, by which models must have been made
     alarms: tuple[str, ...] = ()
     drifts: tuple[str, ...] = ()  # champions that see another market than that of their training
     loads: dict[str, Load] = {}

@@ -59,7 +59,8 @@ def _figures(card: Card, roles: Roles, engine: Engine, interval: str) -> Card:
     """Return what the database knows of a model."""
     champion, compared = roles.champion, NOTHING
     if champion is not None and card["role"] in ("challenger", "predecessor"):
-        compared = ShadowStore(engine, interval).compared(card["horizon"], card["id"], champion.model)
+        since_ms = roles.predecessor.since_ms if roles.predecessor and card["role"] == "predecessor" else 0
+        compared = ShadowStore(engine, interval).compared(card["horizon"], card["id"], champion.model, since_ms)
     scores = model_scores(engine, interval, card["horizon"], card["id"])
     return {
         "compared": {

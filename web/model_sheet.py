@@ -91,7 +91,8 @@ def make_models(stores: Stores, horizon: str) -> ModelsSheet:
     """Return the sheet of one horizon as it is now."""
     beat = stores.heartbeat()
     cards = model_cards(stores)
-    here = [card for card in cards if card["state"] == "ok" and card["horizon"] == horizon]
+    sound = [card for card in cards if card["state"] == "ok" and card["interval"] == beat.interval]
+    here = [card for card in sound if card["horizon"] == horizon]
     limit = skill_limit([value for card in here for value in _shown_values(card)])
     nothing: list[Change] = []
     changes = stores.ask(lambda engine, interval: ChampionStore(engine, interval).changes(CHANGES), nothing)

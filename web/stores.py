@@ -242,7 +242,8 @@ class Stores:
 
     def models(self) -> list[dict[str, Any]]:
         """Return the model cards of this market, refused files among them."""
-        return self._models.cards(self.heartbeat().venue)
+        beat = self.heartbeat()
+        return self._models.cards(beat.venue, beat.models.definition)
 
     def ask(self, question: Callable[[Engine, str], T], empty: T) -> T:
         """Return the answer of a store made over this database and base interval; `empty` while there is none."""

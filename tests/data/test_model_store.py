@@ -173,6 +173,17 @@ def test_foreign_files_are_listed_and_never_opened(folder, trained):
     assert [card["id"] for card in cards if card["state"] == "ok"] == [trained.model.id]
 
 
+def test_a_model_made_for_features_by_other_rules_is_refused_with_the_reason(folder, trained):
+    manifest = store_in(folder).facts(trained.model.id)
+
+    (same,) = store_in(folder).cards(VENUE, manifest["definition"])
+    (other,) = store_in(folder).cards(VENUE, "the rules of today")
+
+    assert same["state"] == "ok"
+    assert (other["file"], other["state"]) == (f"{trained.model.id}.npz", "refused")
+    assert "other rules" in other["reason"]
+
+
 def test_a_card_tells_what_the_model_is_and_how_it_did(folder, trained):
     (card,) = store_in(folder).cards(VENUE)
 

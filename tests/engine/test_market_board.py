@@ -10,6 +10,7 @@ from engine.forecaster import FeatureBoard
 from engine.history import TrainingSpan
 from engine.trainer import build_panel
 from features.feature_engineering import COLUMNS, OWN_COLUMNS, WARMUP
+from market.intervals import DAY_MS
 from tests.engine.test_forecaster import START, STEP, candle, walk
 
 CONFIG = Config(INTERVAL="5m", HISTORY_DAYS=1)
@@ -118,6 +119,16 @@ def test_the_first_row_of_a_panel_knows_the_market_before_it(store):
     young = panel.symbols.index(YOUNG)
     assert int(panel.open_ms[0]) == START + FIRST * STEP
     assert np.isfinite(np.delete(panel.features[:, 0], young, axis=0)).all()
+
+
+def test_a_symbol_that_is_followed_no_longer_is_no_part_of_the_market(store):
+    tables = market()
+    for symbol, table in tables.items():
+        store.append_table(symbol, table if symbol != LATE else table[: -DAY_MS // STEP - 1])
+
+    panel = build_panel(CONFIG, store, span(FIRST))
+
+    assert set(panel.symbols) == set(SYMBOLS) - {LATE}
 
 
 def test_a_symbol_alone_has_a_neutral_market(store):

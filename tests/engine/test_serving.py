@@ -227,6 +227,8 @@ def test_when_no_file_is_sound_a_training_begins_and_the_model_in_memory_serves_
 
     assert bench.serving.training() is not None
     assert bench.serving.served["1h"].model == model
+    (alarm,) = bench.serving.described()["alarms"]
+    assert alarm == "No file of a model of 1h is sound; the one in memory speaks until the next training."
 
 
 def test_the_leak_tests_are_started_once_and_followed(bench):

@@ -66,6 +66,15 @@ def test_same_panel_and_settings_give_the_same_model_and_numbers(market, trained
         assert np.array_equal(fold.scores.probability_up, other.scores.probability_up, equal_nan=True)
 
 
+def test_settings_on_which_the_record_depends_are_part_of_the_name(market, trained):
+    dearer = train_horizon(market, "5m", "1h", HORIZON, replace(SETTINGS, cost_bps=30.0))
+
+    assert dearer.model.id != trained.model.id
+    assert {name: array.tolist() for name, array in dearer.model.arrays().items()} == {
+        name: array.tolist() for name, array in trained.model.arrays().items()
+    }
+
+
 def test_a_fold_knows_nothing_of_what_comes_after_it_begins(market, trained):
     first = trained.folds[0].first
     masked = replace(market, close=market.close.copy(), features=market.features)
