@@ -118,8 +118,9 @@ class House:
             self._postman.close()
 
     def stop(self) -> None:
-        """End the run soon; may be called from a signal handler."""
+        """End the run soon, whatever it waits for; from any thread but the one in `run`, so not in a signal handler."""
         self._is_over.set()
+        self._rest.budget.close()
         if self._feed is not None:
             self._feed.stop()
 
