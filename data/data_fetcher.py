@@ -168,6 +168,8 @@ class _Crew:
             return  # another thread took the last page
         except MarketError as error:
             self._error = error
+        finally:
+            self._rest.release()
 
     def _fetch(self, page: Page) -> _Answer:
         backoff = Backoff(0.25, 5.0)

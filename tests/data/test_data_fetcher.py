@@ -1,5 +1,6 @@
 import threading
 
+import psutil
 import pytest
 
 from data.candle_store import CandleStore
@@ -115,6 +116,20 @@ def test_keeps_what_came_before_the_exchange_went_away(exchange, rest, store, hi
         fill(rest, store, history, workers=1)
 
     assert 0 < len(store.load("BTCUSDT")) < 2_500
+
+
+def test_a_back_fill_that_fails_leaves_no_connection_behind_it(exchange, rest, store, history):
+    exchange.answers["klines"].extend([(503, b"", {})] * 30)
+
+    with pytest.raises(SourceUnavailable):
+        fill(rest, store, history)
+
+    for thread in threading.enumerate():
+        if thread.name == "back-fill":
+            thread.join(20)
+
+    connections = psutil.Process().net_connections("tcp")
+    assert sum(1 for one in connections if one.raddr and one.raddr.port == exchange.port) == 1  # this thread's own
 
 
 def test_an_unknown_symbol_does_not_stop_the_others(exchange, rest, store, history):
