@@ -4,10 +4,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from config import Config
 from data.binance_rest import BinanceRest
-from data.candle_store import CandleStore
+from data.candle_store import Appended, CandleStore
 from data.data_fetcher import Filled, back_fill
+from engine.patience import Patience
 from features.feature_engineering import WARMUP
 from market.intervals import DAY_MS, HOUR_MS, floor_to
 
@@ -54,15 +57,19 @@ def fetch_history(
     market_ms: int,
     on_progress: Callable[[int, int], None],
     cancelled: threading.Event | None = None,
+    patience: Patience | None = None,
 ) -> Filled:
     """Fetch what the store lacks of the history up to now, and of sealed months that were damaged.
 
-    Durable page by page, so a stop loses nothing.
+    Durable page by page, so a stop loses nothing. With `patience` a disk that does not take a page is waited for.
     """
     workers = config.MAX_WORKERS
 
+    def keep(tables: list[tuple[str, np.ndarray]]) -> Appended:
+        return patience.until_done(store.append_tables, tables) if patience else store.append_tables(tables)
+
     def fill(start_ms: int, end_ms: int) -> Filled:
-        return back_fill(rest, store, symbols, config.INTERVAL, start_ms, end_ms, workers, on_progress, cancelled)
+        return back_fill(rest, store, symbols, config.INTERVAL, start_ms, end_ms, workers, on_progress, cancelled, keep)
 
     filled = fill(history_start_ms(config, market_ms), market_ms)
     for from_ms, to_ms in store.lost_spans():
