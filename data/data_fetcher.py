@@ -65,8 +65,9 @@ def back_fill(
 
     It goes on where an earlier one stopped and fills holes; what the exchange does not have stays missing.
     Setting `cancelled` ends it early, with what is kept by then. SourceUnavailable when a page fails five times
-    in a row. `on_progress(pages done, pages in all)` and `keep`, which may wait for the disk and is the store's
-    `append_tables` by default, are called on the caller's thread.
+    in a row; one with rows that are no candle is asked for as often before they are given up. On the caller's thread
+    are called `on_progress(pages done, pages in all)` and `keep`, by default the store's `append_tables`, which may
+    wait for the disk.
     """
     started = time.monotonic()
     pages = missing_pages(store, symbols, interval, start_ms, end_ms)
@@ -178,17 +179,20 @@ class _Crew:
         while True:
             try:
                 table, refused = self._rest.klines(page.symbol, self._interval, page.from_ms, page.to_ms)
-                return _Answer(page, table, refused)
+                # A row that was garbled on its way is whole the next time; given up at once it would stay a hole.
+                if not refused or backoff.failures + 1 >= _TRIES or self._is_over():
+                    return _Answer(page, table, refused)
             except DataError as error:
                 logger.warning("history refused symbol=%s reason=%s", page.symbol, error)
                 return _Answer(page, None, Counter())
             except RateLimited as error:
                 if error.retry_after_seconds > _LONGEST_WAIT_SECONDS or self._is_over():
                     raise
+                continue  # the budget waits
             except SourceUnavailable:
                 if backoff.failures + 1 >= _TRIES or self._is_over():
                     raise
-                self._dismissed.wait(backoff.next_seconds())
+            self._dismissed.wait(backoff.next_seconds())
 
     def _hand_over(self, answer: _Answer) -> None:
         while not self._is_over():

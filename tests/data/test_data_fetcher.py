@@ -1,3 +1,4 @@
+import json
 import threading
 
 import psutil
@@ -8,7 +9,7 @@ from data.data_fetcher import back_fill
 from data.database import open_database
 from data.weight_budget import WeightBudget
 from market.errors import RateLimited, SourceUnavailable
-from tests.data.loopback_exchange import START, STEP, candle
+from tests.data.loopback_exchange import START, STEP, candle, kline_row
 
 BOTH = ["BTCUSDT", "ETHUSDT"]
 
@@ -141,8 +142,19 @@ def test_an_unknown_symbol_does_not_stop_the_others(exchange, rest, store, histo
     assert len(store.load("ETHUSDT")) == 900
 
 
+def test_a_row_that_is_garbled_once_leaves_no_hole(exchange, rest, store, history):
+    rows = [kline_row(candle(number)) for number in range(900)]
+    rows[150][3] = "garbage"
+    exchange.answers["klines"].append((200, json.dumps(rows).encode(), {}))
+
+    filled = fill(rest, store, (history[0], history[0] + 900 * STEP), workers=1)
+
+    assert (filled.candles, filled.pages) == (1_800, 2)
+    assert store.holes("BTCUSDT", history[0], history[0] + 900 * STEP) == []
+
+
 def test_counts_what_it_refused(exchange, rest, store, history):
-    exchange.answers["klines"].append((200, b'[[1700000040000,"1","0.5","2","1","1",0]]', {}))
+    exchange.answers["klines"].extend([(200, b'[[1700000040000,"1","0.5","2","1","1",0]]', {})] * 5)
 
     filled = fill(rest, store, (history[0], history[0] + 900 * STEP), workers=1)
 
