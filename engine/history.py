@@ -26,9 +26,13 @@ class TrainingSpan:
 
 
 def training_span(config: Config, market_ms: int) -> TrainingSpan:
-    """Return the span of a training at `market_ms`; it ends on a full hour, so that equal data give equal models."""
-    cut_ms = floor_to(market_ms, max(HOUR_MS, config.interval_ms))
-    return TrainingSpan(cut_ms - config.HISTORY_DAYS * DAY_MS, cut_ms)
+    """Return the span of a training at `market_ms`; it ends on a full hour, so that equal data give equal models.
+
+    Both ends are open times of candles; the span is longer than HISTORY_DAYS where these are no multiple of INTERVAL.
+    """
+    grid_ms = max(HOUR_MS, config.interval_ms)
+    cut_ms = floor_to(market_ms, grid_ms)
+    return TrainingSpan(floor_to(cut_ms - config.HISTORY_DAYS * DAY_MS, grid_ms), cut_ms)
 
 
 def history_start_ms(config: Config, market_ms: int) -> int:
@@ -37,8 +41,8 @@ def history_start_ms(config: Config, market_ms: int) -> int:
 
 
 def warm_up_ms(config: Config) -> int:
-    """Return the span before a training's first row that warms its features."""
-    return floor_to((WARMUP + 1) * config.interval_ms + HOUR_MS, config.interval_ms)
+    """Return the span before a training's first row that warms its features, a multiple of the interval."""
+    return (WARMUP + 1 + HOUR_MS // config.interval_ms) * config.interval_ms
 
 
 def kept_from_ms(config: Config, market_ms: int) -> int:

@@ -9,8 +9,9 @@ from config import Config
 from data.binance_rest import BinanceRest
 from data.candle_store import CandleStore
 from data.database import open_database
-from engine.history import fetch_history
+from engine.history import fetch_history, history_start_ms, training_span
 from engine.patience import Patience
+from market.intervals import DAY_MS, HOUR_MS, floor_to
 from tests.data.loopback_exchange import START, STEP, LoopbackExchange
 from tests.engine.test_patience import until
 
@@ -25,6 +26,17 @@ def exchange():
         exchange.close_candle(number)
     yield exchange
     exchange.stop()
+
+
+@pytest.mark.parametrize("interval", ["1m", "4h", "1d", "3d", "1w"])
+def test_the_history_begins_with_a_candle_whatever_the_days(interval):
+    config = Config(INTERVAL=interval, HORIZONS=interval, HISTORY_DAYS=100)
+    length_ms = config.interval_ms
+
+    for market_ms in range(START, START + 21 * DAY_MS, 7 * HOUR_MS):
+        span, from_ms = training_span(config, market_ms), history_start_ms(config, market_ms)
+        assert all(floor_to(at_ms, length_ms) == at_ms for at_ms in (span.start_ms, span.cut_ms, from_ms))
+        assert 0 <= span.cut_ms - span.start_ms - 100 * DAY_MS < length_ms
 
 
 def test_a_full_disk_is_waited_for_and_nothing_is_fetched_twice(exchange, tmp_path):
