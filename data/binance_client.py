@@ -33,6 +33,15 @@ def make_client(root_url: str) -> Any:
     return client
 
 
+def hang_up(client: Any) -> None:
+    """Close the connections of a client that nobody uses any more."""
+    for adapter in client.session.adapters.values():
+        for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  no dict: it cannot be iterated over
+                manager.pools[key].close()  # the session leaves that to the last who holds one of its answers
+    client.session.close()
+
+
 def is_on_this_machine(root_url: str) -> bool:
     """Return whether a root is on this machine: a proxy from the environment is for the world outside."""
     return urlsplit(root_url).hostname in _LOOPBACK

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from data import exchange_answers as answers
-from data.binance_client import make_client
+from data.binance_client import hang_up, make_client
 from data.candle_door import read_klines, to_ms
 from data.refusals import Refusals
 from data.unreadable import UNREADABLE
@@ -59,7 +59,14 @@ class BinanceRest:
         """Wake whoever waits for weight, and close all connections."""
         self.budget.close()
         for client in list(self._clients):
-            client.session.close()
+            hang_up(client)
+
+    def release(self) -> None:
+        """Close the calling thread's connection, which it must do before it ends; a later request opens another."""
+        if hasattr(self._local, "client"):
+            self._clients.remove(self._local.client)
+            hang_up(self._local.client)
+            del self._local.client
 
     def server_time_ms(self, priority: Priority = Priority.REPAIR) -> int:
         """Fetch the exchange's time and set the clock by it."""

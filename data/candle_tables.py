@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -68,15 +69,19 @@ def read_files(paths: Iterable[Path], interval: str) -> dict[str, np.ndarray]:
 
 def _read_file(path: Path, base_ms: int) -> np.ndarray:
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        candles = [found for row in _rows(path) if (found := _candle(row, base_ms)) is not None]
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
+    return _joined([np.array(candles, dtype=CANDLES)])
+
+
+def _rows(path: Path) -> Iterable[Mapping[str, str | None]]:
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
     rows = csv.DictReader(io.StringIO(text))
     if not {"open_time", *COLUMNS} <= set(rows.fieldnames or ()):
         raise ConfigError(f"{str(path)!r} needs a header with open_time,{','.join(COLUMNS)}")
-    candles = [found for row in rows if (found := _candle(row, base_ms)) is not None]
-    return _joined([np.array(candles, dtype=CANDLES)])
+    return rows
 
 
 def _candle(row: Mapping[str, str | None], base_ms: int) -> tuple[float, ...] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data.binance_rest import PAGE_CANDLES, BinanceRest
-from data.candle_store import CandleStore
+from data.candle_store import Appended, CandleStore
 from data.weight_budget import Priority
 from market.errors import DataError, MarketError, RateLimited, SourceUnavailable
 from market.intervals import interval_ms
@@ -25,6 +25,7 @@ _GATHERED_PAGES = 64  # one transaction holds at most this many pages
 _LOOK_SECONDS = 0.2
 
 Progress = Callable[[int, int], None]
+Keep = Callable[[list[tuple[str, np.ndarray]]], Appended]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,15 @@ def back_fill(
     workers: int = 4,
     on_progress: Progress | None = None,
     cancelled: threading.Event | None = None,
+    keep: Keep | None = None,
 ) -> Filled:
     """Fetch every closed candle that opens in [start, end) and is not in the store, and keep it durably.
 
     It goes on where an earlier one stopped and fills holes; what the exchange does not have stays missing.
     Setting `cancelled` ends it early, with what is kept by then. SourceUnavailable when a page fails five times
-    in a row. `on_progress(pages done, pages in all)` is called on the caller's thread.
+    in a row; one with rows that are no candle is asked for as often before they are given up. On the caller's thread
+    are called `on_progress(pages done, pages in all)` and `keep`, by default the store's `append_tables`, which may
+    wait for the disk.
     """
     started = time.monotonic()
     pages = missing_pages(store, symbols, interval, start_ms, end_ms)
@@ -74,7 +78,7 @@ def back_fill(
     crew.start(workers)
     try:
         while arrived := crew.arrived():
-            _keep(arrived, store, filled)
+            _keep(arrived, keep or store.append_tables, filled)
             if on_progress is not None:
                 on_progress(filled.pages, len(pages))
     finally:
@@ -102,9 +106,8 @@ class _Answer:
     refused: Counter[str]
 
 
-def _keep(answers: list[_Answer], store: CandleStore, filled: Filled) -> None:
-    tables = [(answer.page.symbol, answer.table) for answer in answers if answer.table is not None]
-    appended = store.append_tables(tables)
+def _keep(answers: list[_Answer], keep: Keep, filled: Filled) -> None:
+    appended = keep([(answer.page.symbol, answer.table) for answer in answers if answer.table is not None])
     filled.candles += appended.new
     filled.contradicting += appended.contradicting
     filled.pages += len(answers)
@@ -168,23 +171,28 @@ class _Crew:
             return  # another thread took the last page
         except MarketError as error:
             self._error = error
+        finally:
+            self._rest.release()
 
     def _fetch(self, page: Page) -> _Answer:
         backoff = Backoff(0.25, 5.0)
         while True:
             try:
                 table, refused = self._rest.klines(page.symbol, self._interval, page.from_ms, page.to_ms)
-                return _Answer(page, table, refused)
+                # A row that was garbled on its way is whole the next time; given up at once it would stay a hole.
+                if not refused or backoff.failures + 1 >= _TRIES or self._is_over():
+                    return _Answer(page, table, refused)
             except DataError as error:
                 logger.warning("history refused symbol=%s reason=%s", page.symbol, error)
                 return _Answer(page, None, Counter())
             except RateLimited as error:
                 if error.retry_after_seconds > _LONGEST_WAIT_SECONDS or self._is_over():
                     raise
+                continue  # the budget waits
             except SourceUnavailable:
                 if backoff.failures + 1 >= _TRIES or self._is_over():
                     raise
-                self._dismissed.wait(backoff.next_seconds())
+            self._dismissed.wait(backoff.next_seconds())
 
     def _hand_over(self, answer: _Answer) -> None:
         while not self._is_over():

@@ -71,14 +71,16 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
     except OperationalError as error:
+        raise SourceUnavailable(_refusal(error.orig)) from error
+    except sqlite3.OperationalError as error:  # of a cursor of the driver's own
         raise SourceUnavailable(_refusal(error)) from error
 
 
-def _refusal(error: OperationalError) -> str:
-    """Return in plain words why the database cannot be written."""
-    code = getattr(error.orig, "sqlite_errorname", "") or ""
+def _refusal(error: BaseException | None) -> str:
+    """Return in plain words why the database cannot be written; `error` is the driver's."""
+    code = getattr(error, "sqlite_errorname", "") or ""
     words = next((words for start, words in _WORDS.items() if code.startswith(start)), None)
-    return words or f"the database cannot be written: {error.orig}"
+    return words or f"the database cannot be written: {error}"
 
 
 def make_tables(path: Path) -> None:

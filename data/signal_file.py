@@ -11,7 +11,7 @@ from typing import Any
 
 from market.candles import LAST_VALID_MS
 from market.errors import ConfigError
-from market.intervals import duration_ms, interval_ms
+from market.intervals import duration_ms, floor_to, interval_ms
 from market.predictions import Verdict
 from utils.times import parse_utc
 
@@ -189,7 +189,7 @@ class _Lines:
                 raise _RefusedError("is no time such as 2026-01-31T12:00:00Z, nor milliseconds") from None
             if not 0 < time_ms <= LAST_VALID_MS:
                 raise _RefusedError("is no time between 1970 and 2100")
-            if time_ms % self._interval_ms:
+            if floor_to(time_ms, self._interval_ms) != time_ms:
                 raise _RefusedError(f"is no time at which a candle of {self._interval} {word}")
             return time_ms - (self._interval_ms if name == "made_at" else 0)
 

@@ -11,15 +11,19 @@ _TOP = "top:"
 def select_symbols(rest: BinanceRest, setting: str) -> list[Symbol]:
     """Return what SYMBOLS asks for: "top:N" by 24 h quote volume among trading USDT pairs, or a comma list.
 
-    A list keeps its order and may name pairs that do not trade now. ConfigError names what is unknown or malformed.
+    A list keeps its order and may name pairs that do not trade now. ConfigError names what is unknown or malformed;
+    DataError when it cannot be told what the exchange has.
     """
     if setting.strip().lower().startswith(_TOP):
         return _most_traded(rest, _count(setting))
     names = list(dict.fromkeys(name.strip().upper() for name in setting.split(",") if name.strip()))
     if not names:
         raise ConfigError(f"SYMBOLS={setting!r} names no symbol; write BTCUSDT,ETHUSDT or top:50")
+    refused = rest.refusals.total
     known = {symbol.name: symbol for symbol in rest.exchange_symbols()}
     unknown = [name for name in names if name not in known]
+    if unknown and (not known or rest.refusals.total > refused):
+        raise DataError(f"the exchange's list of pairs came damaged, without {', '.join(unknown)}; asking again")
     if unknown:
         raise ConfigError(f"SYMBOLS: the exchange has no {', '.join(unknown)}; it has {len(known)} others")
     return [known[name] for name in names]

@@ -4,6 +4,8 @@ import argparse
 import logging
 import signal
 import sys
+import threading
+from queue import SimpleQueue
 from types import FrameType
 
 from config import Config, config_or_exit
@@ -37,14 +39,21 @@ def _run(config: Config, source: Source) -> int:
     prepare_tools(config)
     house = House(config, source)
     code = 0
+    asked: SimpleQueue[None] = SimpleQueue()
 
-    def stop(number: int, _: FrameType | None) -> None:
+    def ask(number: int, _: FrameType | None) -> None:
         nonlocal code
         code = 130 if number == signal.SIGINT else 0
+        asked.put(None)
+
+    def stop_when_asked() -> None:
+        asked.get()
         house.stop()
 
+    # A handler interrupts the main thread anywhere, also where it holds a lock that stopping takes.
+    threading.Thread(target=stop_when_asked, name="stop", daemon=True).start()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, stop)
+        signal.signal(name, ask)
     house.run()
     return code
 

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import DatabaseError
 
 from config import config_or_exit
 from data import ledger_blocks, ledger_chain
@@ -106,7 +108,10 @@ def _is_equal(kept: float | None, computed: float | None) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Audit every database of the instance; exit code 0 all holds, 1 something does not, 2 nothing to look at."""
+    """Audit every database of the instance; exit code 0 all holds, 1 something does not, 2 nothing to look at.
+
+    A database that cannot be read does not hold.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m engine.audit", description="Check the ledger's chain, and each outcome against its candle."
     )
@@ -126,6 +131,14 @@ def main(arguments: list[str] | None = None) -> int:
         except MarketError as error:
             shell.say("error", f"{path.name}: {error}", database=path.name)
             return 2
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            reason = error.orig if isinstance(error, DatabaseError) else error
+            text = (
+                f"{path.name} cannot be read: {reason}; if it is damaged, the next start of python app.py sets it aside"
+            )
+            shell.say("error", text, database=path.name)
+            is_whole = False
+            continue
         finally:
             engine.dispose()
         is_whole = is_whole and not found.faults

@@ -118,8 +118,9 @@ class House:
             self._postman.close()
 
     def stop(self) -> None:
-        """End the run soon; may be called from a signal handler."""
+        """End the run soon, whatever it waits for; from any thread but the one in `run`, so not in a signal handler."""
         self._is_over.set()
+        self._rest.budget.close()
         if self._feed is not None:
             self._feed.stop()
 
@@ -152,8 +153,9 @@ class House:
             self._fetching = {"done": done, "total": total, "eta_s": eta_s}
 
         self._note = "fetching the history"
+        market_ms = self._rest.clock.now_ms()
         filled = fetch_history(
-            self._config, self._rest, self._candles, names, self._rest.clock.now_ms(), tell, self._is_over
+            self._config, self._rest, self._candles, names, market_ms, tell, self._is_over, self._patience
         )
         if filled.candles:
             logger.info("history fetched candles=%d seconds=%.1f", filled.candles, filled.seconds)

@@ -58,6 +58,27 @@ def test_a_file_without_the_columns_is_named(tmp_path):
         read_folder(tmp_path, "5m")
 
 
+def bent(packed):
+    return packed[:20] + bytes(byte ^ 0x5A for byte in packed[20:60]) + packed[60:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("BTCUSDT-5m.csv.gz", bent(gzip.compress(lines(0, 500).encode()))),
+        ("BTCUSDT-5m.csv.gz", gzip.compress(lines(0, 500).encode())[:-100]),
+        ("BTCUSDT-5m.csv.gz", lines(0, 3).encode()),
+        ("BTCUSDT-5m.csv", lines(0, 3).encode() + b'1,2,"' + b"6" * 200_000),
+        ("BTCUSDT-5m.csv", lines(0, 3).encode() + b"\xff"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ConfigError, match=rf"{name}' cannot be read: "):
+        read_folder(tmp_path, "5m")
+
+
 def test_tables_are_read_as_the_store_is(tmp_path):
     (tmp_path / "BTCUSDT-5m.csv").write_text(lines(0, 9))
     candles = CandleTables(read_folder(tmp_path, "5m"))

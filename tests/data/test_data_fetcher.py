@@ -1,5 +1,7 @@
+import json
 import threading
 
+import psutil
 import pytest
 
 from data.candle_store import CandleStore
@@ -7,7 +9,7 @@ from data.data_fetcher import back_fill
 from data.database import open_database
 from data.weight_budget import WeightBudget
 from market.errors import RateLimited, SourceUnavailable
-from tests.data.loopback_exchange import START, STEP, candle
+from tests.data.loopback_exchange import START, STEP, candle, kline_row
 
 BOTH = ["BTCUSDT", "ETHUSDT"]
 
@@ -117,6 +119,20 @@ def test_keeps_what_came_before_the_exchange_went_away(exchange, rest, store, hi
     assert 0 < len(store.load("BTCUSDT")) < 2_500
 
 
+def test_a_back_fill_that_fails_leaves_no_connection_behind_it(exchange, rest, store, history):
+    exchange.answers["klines"].extend([(503, b"", {})] * 30)
+
+    with pytest.raises(SourceUnavailable):
+        fill(rest, store, history)
+
+    for thread in threading.enumerate():
+        if thread.name == "back-fill":
+            thread.join(20)
+
+    connections = psutil.Process().net_connections("tcp")
+    assert sum(1 for one in connections if one.raddr and one.raddr.port == exchange.port) == 1  # this thread's own
+
+
 def test_an_unknown_symbol_does_not_stop_the_others(exchange, rest, store, history):
     exchange.answers["klines"].append((400, b'{"code":-1121,"msg":"Invalid symbol."}', {}))
 
@@ -126,8 +142,19 @@ def test_an_unknown_symbol_does_not_stop_the_others(exchange, rest, store, histo
     assert len(store.load("ETHUSDT")) == 900
 
 
+def test_a_row_that_is_garbled_once_leaves_no_hole(exchange, rest, store, history):
+    rows = [kline_row(candle(number)) for number in range(900)]
+    rows[150][3] = "garbage"
+    exchange.answers["klines"].append((200, json.dumps(rows).encode(), {}))
+
+    filled = fill(rest, store, (history[0], history[0] + 900 * STEP), workers=1)
+
+    assert (filled.candles, filled.pages) == (1_800, 2)
+    assert store.holes("BTCUSDT", history[0], history[0] + 900 * STEP) == []
+
+
 def test_counts_what_it_refused(exchange, rest, store, history):
-    exchange.answers["klines"].append((200, b'[[1700000040000,"1","0.5","2","1","1",0]]', {}))
+    exchange.answers["klines"].extend([(200, b'[[1700000040000,"1","0.5","2","1","1",0]]', {})] * 5)
 
     filled = fill(rest, store, (history[0], history[0] + 900 * STEP), workers=1)
 

@@ -75,6 +75,18 @@ def test_a_reader_cannot_write(tmp_path):
         connection.exec_driver_sql("DELETE FROM candles")
 
 
+def test_a_full_disk_is_a_source_that_is_unavailable_for_the_drivers_own_cursors_too(tmp_path):
+    engine = open_database(tmp_path / "market.db")
+    rows = [("A", 1, open_ms, 1, 1, 1, 1, 1, 1) for open_ms in range(5_000)]
+
+    with pytest.raises(SourceUnavailable, match="the disk is full"), transaction(engine) as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no page more than there are
+        connection.connection.cursor().executemany("INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM candles").scalar() == 0
+
+
 def test_an_error_takes_the_whole_transaction_back(tmp_path):
     engine = open_database(tmp_path / "market.db")
 

@@ -32,6 +32,16 @@ def test_the_time_may_be_the_candles_opening_and_the_source_a_column(tmp_path):
     assert (signal.low_bps, signal.high_bps, signal.coverage) == (-90.0, 30.0, 0.8)
 
 
+def test_weeks_begin_on_monday(tmp_path):
+    path = tmp_path / "signals.csv"
+    monday, thursday = (f"BTCUSDT,{day}T00:00:00Z,2w,up,0.6" for day in ("2025-06-16", "2025-06-19"))
+    path.write_text("\n".join((HEADER, monday, thursday)))
+
+    file = read_signals(path, "friend", "1w", ("2w",))
+
+    assert [problem.split(",")[0] for problem in file.problems] == ["line 3"]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from data.symbol_choice import select_symbols
@@ -32,6 +34,18 @@ def test_takes_a_list_in_its_order_and_each_once(exchange, rest):
 def test_names_every_unknown_symbol(exchange, rest):
     with pytest.raises(ConfigError, match="the exchange has no NOSUCH, NEITHER"):
         select_symbols(rest, "BTCUSDT,NOSUCH,NEITHER")
+
+
+@pytest.mark.parametrize("pairs", [[], [{"symbol": "BTCUSDT", "filters": None}, {"symbol": "ETHUSDT"}]])
+def test_a_damaged_list_of_pairs_is_no_fault_of_the_setting(exchange, rest, pairs):
+    whole = exchange._pair("ETHUSDT")
+    body = json.dumps({"symbols": [{**whole, **pair} for pair in pairs]}).encode()
+    exchange.answers["exchangeInfo"].append((200, body, {}))
+
+    with pytest.raises(DataError, match="damaged, without BTCUSDT"):
+        select_symbols(rest, "BTCUSDT")
+
+    assert names(select_symbols(rest, "BTCUSDT")) == ["BTCUSDT"]
 
 
 @pytest.mark.parametrize("setting", ["", " , ", "top:", "top:0", "top:-3", "top:many", "top:99999", "top:5.5"])

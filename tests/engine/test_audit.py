@@ -46,6 +46,19 @@ def test_an_honest_ledger_holds(engine, capsys):
     assert (line["links"], line["outcomes"], line["faults"], line["head"]) == (10, 20, 0, head)
 
 
+@pytest.mark.parametrize("page", [0, 4096])
+def test_a_damaged_database_is_named_and_the_others_are_looked_at(engine, tmp_path, capsys, page):
+    engine.dispose()
+    whole = (tmp_path / "simulated-1.db").read_bytes()
+    (tmp_path / "binance.db").write_bytes(whole[:page] + b"\xff" * (len(whole) - page))
+
+    code, (damaged, honest) = told(capsys)
+
+    assert code == 1
+    assert damaged["text"].startswith("binance.db cannot be read: ")
+    assert (honest["database"], honest["faults"]) == ("simulated-1.db", 0)
+
+
 def test_outcomes_hold_against_candles_that_were_sealed(engine, capsys):
     list(Sealing(engine, "5m").steps(START + 400 * DAY_MS))
     left = CandleStore(engine, "5m").load_live("BTCUSDT", START, START + 400 * DAY_MS)
