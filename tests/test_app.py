@@ -117,6 +117,8 @@ def test_a_second_start_on_the_same_folder_is_refused(house):
 
 
 def test_a_taken_port_is_refused_by_name(house, tmp_path):
+    house.wait_for("page", 60, lambda: house.get("/healthz"))
+
     code, said = refused(environment(tmp_path, house.port))
 
     assert code == 2
