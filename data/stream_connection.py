@@ -176,9 +176,13 @@ class StreamConnection:
             max_redirects=0,  # each would be one more attempt
         )
         try:
-            transport, _ = await asyncio.wait_for(attempt, _CONNECT_SECONDS)
+            async with asyncio.timeout(_CONNECT_SECONDS):  # wait_for of Python 3.11 may lose a cancel at this moment
+                transport, _ = await attempt
         except (OSError, picows.WSError, TimeoutError, ValueError):
             return None
+        except asyncio.CancelledError:
+            await socket.drop()
+            raise
         socket.subscribing = asyncio.ensure_future(self._subscribe(transport))
         return socket
 

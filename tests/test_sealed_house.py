@@ -47,7 +47,7 @@ def test_old_months_are_sealed_by_a_child_and_read_by_the_api(house):
     assert [item["close"] for item in longer] == old["close"][59 : 5 * 60 : 60].tolist()
     assert all("data.segment_reader" in one or "engine.sealer" in one for one in with_arrow)
     assert any("data.segment_reader" in one for one in with_arrow)
-    assert house.get("/api/v1/status")["engine"]["alive"]
+    house.wait_for("engine", 20, lambda: house.get("/api/v1/status")["engine"]["alive"])
 
 
 def test_a_damaged_month_is_fetched_again(house):

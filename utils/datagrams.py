@@ -10,6 +10,7 @@ import os
 import socket
 import tempfile
 import threading
+import time
 from collections import deque
 from pathlib import Path
 
@@ -17,6 +18,7 @@ MAX_BYTES = 180_000  # what one datagram carries with the kernel's usual limits
 _BUFFER_BYTES = 4 * MAX_BYTES
 _MAX_PATH_BYTES = 100  # the kernel takes 107
 _WAITING_MESSAGES = 64  # kept for a reader whose queue in the kernel (10 by default) is full
+_TICK_NS = 20_000_000  # longer than a tick of any kernel
 _HEADER_BYTES = 8  # the message's number, so that a reader knows when it missed one
 _SUFFIX = ".sock"
 _counter = itertools.count()
@@ -65,7 +67,8 @@ class Postman:
             changed_ns = -1
         if changed_ns == self._looked_at_ns:
             return
-        self._looked_at_ns = changed_ns
+        # What has just changed may change again within the same tick of the kernel's clock: then it is looked at again.
+        self._looked_at_ns = changed_ns if time.time_ns() - changed_ns > _TICK_NS else -2
         names = {path.name for path in self._folder.glob(f"*{_SUFFIX}")} if changed_ns >= 0 else set()
         for name in self._readers.keys() - names:
             self._readers.pop(name).close()

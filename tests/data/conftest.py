@@ -3,9 +3,12 @@ import threading
 
 import pytest
 
+from data.binance_client import _client_class
 from data.binance_feed import BinanceFeed
 from data.binance_rest import BinanceRest
 from tests.data.loopback_exchange import INTERVAL, LoopbackExchange, candle
+
+_client_class()  # the library warns where it is imported first: here, and not in a thread of a test
 
 
 @pytest.fixture
@@ -94,5 +97,6 @@ def run_feed(exchange, rest):
     yield run
     for feed, harvest in feeds:
         feed.stop()
+        assert not feed._thread.is_alive()  # it would go on into later tests
         harvest.join()
     gc.collect()  # what one left open is told here, and not in the middle of a later test

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -12,6 +12,7 @@ def there_and_back(values):
     return from_whole(np.full(len(values), digits, dtype=np.int8), whole)
 
 
+@settings(deadline=None, derandomize=True)
 @given(arrays.arrays("<f8", st.integers(0, 20), elements=st.floats(width=64)))
 def test_any_float_comes_back_to_the_bit(values):
     assert there_and_back(values).tobytes() == values.tobytes()

@@ -314,13 +314,14 @@ def test_events_come_twice_out_of_order_or_marked_closed():
 
 
 def test_a_scenario_plays_at_market_time():
-    faults = read_orders(json.dumps({"fault": "banned", "at": "2025-06-19T12:05:00Z", "for_seconds": 20}))
-    assert faults[0].at_ms == START_MS + 5 * MINUTE_MS
+    faults = read_orders(json.dumps({"fault": "banned", "at": "2025-06-19T12:20:00Z", "for_seconds": 20}))
+    assert faults[0].at_ms == START_MS + 20 * MINUTE_MS
 
     async def scene(visit):
-        before = await visit.get("ping")
-        await asyncio.sleep(0.6)
-        return before[0], (await visit.get("ping"))[0]
+        before = (await visit.get("ping"))[0]
+        while (after := (await visit.get("ping"))[0]) == before:
+            await asyncio.sleep(0.05)
+        return before, after
 
     assert visit(scene, scenario=faults) == (200, 418)
 

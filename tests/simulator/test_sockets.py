@@ -24,6 +24,7 @@ from simulator.sockets import Patience
 START_MS = EPOCH_MS + 900 * 86_400_000 + 43_200_000 + 17_000
 DEADLINE_SECONDS = 20.0
 FAST, FASTEST = 600, 3_600
+BEFORE_MS = START_MS - 20 * 60_000  # two seconds before the first candle of a replay, at FAST
 
 
 class Visit:
@@ -134,7 +135,7 @@ def test_a_hole_in_a_replay_sends_no_candle():
             finals = await received(stream, 10, is_final)
         return [(event["k"]["t"] - first_ms) // 60_000 for event in finals]
 
-    assert visit(scene, speed=FAST, tape=replayed(holes=[4, 5])) == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert visit(scene, speed=FAST, tape=replayed(holes=[4, 5]), start_ms=BEFORE_MS) == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
 
 
 def test_when_the_data_end_the_market_halts_and_the_last_candle_was_pushed():
@@ -146,7 +147,7 @@ def test_when_the_data_end_the_market_halts_and_the_last_candle_was_pushed():
             late = await asked(stream, {"method": "LIST_SUBSCRIPTIONS", "id": 1})
         return finals, status["symbols"][0]["status"], rows, late
 
-    finals, status, rows, late = visit(scene, speed=FAST, tape=replayed(holes=[]))
+    finals, status, rows, late = visit(scene, speed=FAST, tape=replayed(holes=[]), start_ms=BEFORE_MS)
 
     assert [as_row(event["data"]["k"]) for event in finals] == rows
     assert (status, len(late["result"])) == ("BREAK", 2)

@@ -34,7 +34,7 @@ EARLY_CLOSE = """new MutationObserver((_, watcher) => {
 
 def until(page, condition):
     """Return once it holds; the page's policy forbids `wait_for_function` to look a second time."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(50)
