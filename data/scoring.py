@@ -17,7 +17,7 @@ from market.adaptation import Told
 from market.candles import COLUMNS
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
-_VOID_AFTER_CANDLES = 12
+VOID_AFTER_CANDLES = 12
 
 _COLUMNS = (
     "seq",
@@ -153,7 +153,7 @@ def _void_rows(
 ) -> list[int]:
     """Mark rows void whose outcome candle can never exist: a true gap, or a symbol that stopped trading."""
     p = table.c
-    margin = _VOID_AFTER_CANDLES * length_ms
+    margin = VOID_AFTER_CANDLES * length_ms
     newest = select(func.max(candles.c.open_ms)).where(candles.c.symbol == p.symbol, candles.c.interval_ms == length_ms)
     late = newest.scalar_subquery() >= p.due_ms + margin
     if stopped:
