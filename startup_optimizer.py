@@ -9,6 +9,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -118,7 +119,7 @@ class Optimizer:
             market_ms = rest.server_time_ms()
             symbols = [symbol.name for symbol in select_symbols(rest, self._config.SYMBOLS)]
             path = self._config.INSTANCE_DIR / f"{source.venue}.db"
-            heal(path)
+            heal(path, threading.TIMEOUT_MAX)  # the whole file: nobody waits for a heartbeat yet
             store = CandleStore(open_database(path), self._config.INTERVAL)
             cold, filled = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))
             warm, _ = _timed(lambda: fetch_history(self._config, rest, store, symbols, market_ms, update))

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +16,11 @@ from data.segment_damage import heal_segments
 
 logger = logging.getLogger(__name__)
 
-AUDIT_SECONDS = 3.0  # then a start goes on: a candle that was not looked at is checked whenever it is read
+STRUCTURE_SECONDS = 2.0  # then a start goes on: the engine must be heard within 5 s of it
+AUDIT_SECONDS = (
+    3.5  # both together, then a start goes on: a candle that was not looked at is checked whenever it is read
+)
+_AGAIN_SECONDS = 0.01  # an interruption between two statements is lost
 _SALVAGED = ".salvaged"
 _SIDES = ("-wal", "-shm")
 _LEAST_ROW_BYTES = 16  # a file holds fewer ledger rows than this fits into it
@@ -26,8 +31,10 @@ _RAISE = """
     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value) + 1"""
 
 
-def heal(path: Path) -> None:
+def heal(path: Path, structure_seconds: float = STRUCTURE_SECONDS) -> None:
     """Check the database file at `path`, which nobody has open; mend what is damaged, and log one line about it.
+
+    Where nothing is found wrong in its structure within `structure_seconds`, it is taken as sound.
 
     A file whose structure is damaged is renamed to `<name>.damaged-<time>`, and the rows that can be read go to a new
     one. Of a sound file, candles that are not as they were written are removed. In both cases the exchange is asked
@@ -41,22 +48,26 @@ def heal(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     load_stores()
-    found = _structure(path)
+    ends_s = time.monotonic() + AUDIT_SECONDS
+    found = _structure(path, structure_seconds)
     if found is not None:
         _set_aside(path, salvaged, found)
-    removed = _remove_damaged_candles(path)
+    removed = _remove_damaged_candles(path, ends_s)
     if removed:
         logger.error("candles damaged on the disk removed, to be fetched again file=%s count=%d", path.name, removed)
     heal_segments(path)
 
 
-def _structure(path: Path) -> str | None:
+def _structure(path: Path, seconds: float) -> str | None:
     """Return what is wrong with the file as SQLite sees it, or None."""
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.text_factory = _lenient
             connection.execute("PRAGMA cell_size_check = ON")
-            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            found = _quick_check(connection, seconds)
+            if found is None:
+                found = "ok"
+                logger.info("database looked over in part file=%s seconds=%.1f", path.name, seconds)
             if found == "ok" and connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
                 found = _missing_columns(connection) or found
     except sqlite3.OperationalError:
@@ -64,6 +75,30 @@ def _structure(path: Path) -> str | None:
     except _DAMAGE as error:
         return str(error)
     return None if found == "ok" else " ".join(found.split())
+
+
+def _quick_check(connection: sqlite3.Connection, seconds: float) -> str | None:
+    """Return what SQLite says of all pages, None where the time ended before."""
+    is_done = threading.Event()
+    clock = threading.Thread(target=_interrupt, args=(connection, seconds, is_done), name="quick-check", daemon=True)
+    clock.start()
+    try:
+        found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return None
+    finally:
+        is_done.set()
+        clock.join()
+    return found
+
+
+def _interrupt(connection: sqlite3.Connection, seconds: float, is_done: threading.Event) -> None:
+    # A progress handler is no clock here: SQLite 3.40 does not call it while it walks the pages.
+    while not is_done.wait(seconds):
+        connection.interrupt()
+        seconds = _AGAIN_SECONDS
 
 
 def _lenient(text: bytes) -> str:
@@ -144,9 +179,8 @@ def _keep_numbers_apart(target: sqlite3.Connection, size_bytes: int) -> None:
         target.execute(_RAISE, (name, floor))
 
 
-def _remove_damaged_candles(path: Path) -> int:
+def _remove_damaged_candles(path: Path, ends_s: float) -> int:
     """Delete the candles that are not as they were written, as far as the time allows; return how many."""
-    ends_s = time.monotonic() + AUDIT_SECONDS
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.text_factory = bytes  # a damaged name may be no text any more
         try:

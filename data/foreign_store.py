@@ -17,7 +17,7 @@ from data.ledger_pages import newest_first, page_of
 from data.ledger_rows import MADE, Row, RowForm
 from data.ledger_tables import predictions
 from data.ledger_writing import advance, settle, version_of
-from data.scoring import score_due
+from data.scoring import Closes, score_by
 from data.signal_file import Signal
 from market.intervals import duration_ms, interval_ms
 from market.predictions import Verdict
@@ -25,7 +25,6 @@ from trading.signals import decide, edge_bps
 
 ORIGIN = "imported"
 PREFIX = "foreign:"  # of the model's name
-_ROWS_AT_ONCE = 2_000
 _OUTCOME = (
     "outcome_return_bps",
     "outcome_up",
@@ -90,11 +89,12 @@ class ForeignStore:
         usable = [signal for signal in signals if (signal.symbol, signal.candle_open_ms) in prices]
         records = [self._record(one, prices[one.symbol, one.candle_open_ms], cost_bps) for one in usable]
         newest_ms = max(self._candles.newest().values(), default=0) + self._interval_ms
+        closes = self._closes(newest_ms, usable)
         with transaction(self._engine) as connection:
             settle(connection)  # what was published before has the lower version
             added = connection.exec_driver_sql(_INSERT, records).rowcount if records else 0
             differing = [] if added == len(records) else self._differing(connection, usable, records)
-            scored = self._score(connection, newest_ms, ())
+            scored = self._score(connection, newest_ms, (), closes)
             if added or scored:
                 advance(connection, version_of(connection) + 1)
         left_out = [one for one in signals if (one.symbol, one.candle_open_ms) not in prices]
@@ -102,9 +102,10 @@ class ForeignStore:
 
     def score(self, market_ms: int, stopped: Collection[str] = ()) -> int:
         """Score what has become due, as `PredictionStore.score` does; return how many rows."""
+        closes = self._closes(market_ms)
         with transaction(self._engine) as connection:
             settle(connection)  # what was published before has the lower version
-            scored = self._score(connection, market_ms, stopped)
+            scored = self._score(connection, market_ms, stopped, closes)
             if scored:
                 advance(connection, version_of(connection) + 1)
         return scored
@@ -134,14 +135,22 @@ class ForeignStore:
             found = connection.execute(select(foreign_signals).where(_c.seq == number)).mappings().first()
         return None if found is None else {**self._rows.shown(found), "inputs": {}}
 
-    def _score(self, connection: Connection, market_ms: int, stopped: Collection[str]) -> int:
-        count, is_more = 0, True
-        while is_more:
-            part = score_due(
-                connection, self._interval, self._interval_ms, market_ms, stopped, _ROWS_AT_ONCE, foreign_signals
-            )
-            count, is_more = count + len(part.numbers), part.is_more
-        return count
+    def _closes(self, market_ms: int, new: Sequence[Signal] = ()) -> Closes:
+        """Return the closes a horizon after and before the candles of due rows and of `new` signals.
+
+        Signals may be about sealed months: these are read here, before the write lock is taken.
+        """
+        query = select(_c.symbol, _c.candle_open_ms, _c.due_ms - _c.made_ms)
+        query = query.where(_c.state == "open", _c.due_ms <= market_ms, _c.interval == self._interval)
+        with self._engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+        rows += [(one.symbol, one.candle_open_ms, duration_ms(one.horizon)) for one in new]
+        ways = {(symbol, open_ms + way) for symbol, open_ms, way_ms in rows for way in (way_ms, -way_ms)}
+        return self._candles.closes(list(ways))
+
+    def _score(self, connection: Connection, market_ms: int, stopped: Collection[str], closes: Closes) -> int:
+        interval, length_ms = self._interval, self._interval_ms
+        return len(score_by(connection, foreign_signals, interval, length_ms, market_ms, stopped, closes))
 
     def _record(self, signal: Signal, price: float, cost_bps: float) -> tuple[Any, ...]:
         """Return the values of `MADE` but for the number; an expected move decides the verdict."""

@@ -1,23 +1,25 @@
 """Give due ledger rows their outcome, and add it to the sums the skill is made of."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, exists, func, or_, select, update
 
 from data.adaptation_store import teach
 from data.candle_checks import checked, seed_of
 from data.candle_store import candles
 from data.ledger_tables import predictions
 from data.outcomes import Numbers, Outcomes, outcomes_of, sums_of
+from data.sealed_candles import sealed_candles
 from data.skill_sums import GROUP, Columns, add_to_sums
 from market.adaptation import Told
 from market.candles import COLUMNS
 
 # A hole is repaired within a candle or two; when this many newer candles exist, the exchange has none for it.
-_VOID_AFTER_CANDLES = 12
+VOID_AFTER_CANDLES = 12
 
 _COLUMNS = (
     "seq",
@@ -42,6 +44,8 @@ _UPDATE = """
     UPDATE {} SET state = 'scored', scored_ms = ?, outcome_return_bps = ?, outcome_up = ?, brier = ?,
     inside_interval = ?, net_bps = ? WHERE seq = ?"""
 
+Closes = Mapping[tuple[str, int], float]  # by symbol and open time
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -58,30 +62,63 @@ def score_due(
     market_ms: int,
     stopped: Collection[str],
     limit: int,
-    table: Table = predictions,
 ) -> Scored:
-    """Score up to `limit` rows of `table` whose outcome candle (the one closing at due_at) is in the store.
+    """Score up to `limit` rows of ours whose outcome candle (the one closing at due_at) is in the live table.
 
-    `stopped`: symbols that no longer trade. Rows whose outcome candle can never come are marked void.
+    It is there for all of them: sealing takes nothing an open row may need. `stopped`: symbols that no longer trade.
+    Rows whose outcome candle can never come are marked void.
     """
-    due, found = _due_rows(connection, table, interval, length_ms, market_ms, limit)
+    due, found = _due_rows(connection, interval, length_ms, market_ms, limit)
     numbers = list(due["seq"]) if due else []
     if due:
-        _write_outcomes(connection, table, due, length_ms, market_ms)
+        _write_outcomes(connection, predictions, due, length_ms, market_ms)
     if numbers and found == limit:
         return Scored(numbers, is_more=True)
     # Every row that has an outcome candle has been scored by now; of those left, some will never have one.
-    return Scored(numbers + _void_rows(connection, table, interval, length_ms, market_ms, stopped), is_more=False)
+    return Scored(numbers + _void_rows(connection, predictions, interval, length_ms, market_ms, stopped), is_more=False)
 
 
-def _due_rows(
-    connection: Connection, table: Table, interval: str, length_ms: int, market_ms: int, limit: int
-) -> tuple[Columns, int]:
+def score_by(
+    connection: Connection,
+    table: Table,
+    interval: str,
+    length_ms: int,
+    market_ms: int,
+    stopped: Collection[str],
+    closes: Closes,
+) -> list[int]:
+    """Score the due rows of `table` whose outcome candle is among `closes`, which hold sealed ones too.
+
+    Return the numbers of those that were scored, or marked void as by `score_due`.
+    """
+    rows = connection.execute(select(*(table.c[name] for name in _COLUMNS)).where(_is_due(table, interval, market_ms)))
+    scored = []
+    for row in rows:
+        before_ms = row.candle_open_ms - (row.due_ms - row.made_ms)
+        later = closes.get((row.symbol, row.due_ms - length_ms))
+        if later is not None:
+            scored.append((*row, later, closes.get((row.symbol, before_ms), math.nan)))
+    due = _columns(scored)
+    if due:
+        _write_outcomes(connection, table, due, length_ms, market_ms)
+    return list(due.get("seq", ())) + _void_rows(connection, table, interval, length_ms, market_ms, stopped)
+
+
+def _is_due(table: Table, interval: str, until_ms: int) -> ColumnElement[bool]:
+    return and_(table.c.state == "open", table.c.due_ms <= until_ms, table.c.interval == interval)
+
+
+def _columns(rows: list[tuple[Any, ...]]) -> Columns:
+    """Return rows of `_COLUMNS` and the closes later and past by column, empty when there are none."""
+    return dict(zip((*_COLUMNS, "later", "past"), zip(*rows, strict=True), strict=True)) if rows else {}
+
+
+def _due_rows(connection: Connection, interval: str, length_ms: int, market_ms: int, limit: int) -> tuple[Columns, int]:
     """Return the columns of the rows to score, empty when there are none, and how many rows were looked at.
 
     A row whose outcome candle is damaged on the disk waits until it has been fetched again.
     """
-    p, outcome, before = table.c, candles.alias(), candles.alias()
+    p, outcome, before = predictions.c, candles.alias(), candles.alias()
     horizon_ms = p.due_ms - p.made_ms
     is_outcome = and_(
         outcome.c.symbol == p.symbol,
@@ -101,7 +138,7 @@ def _due_rows(
         )
         .join(outcome, is_outcome)
         .outerjoin(before, is_before)
-        .where(p.state == "open", p.due_ms <= market_ms + length_ms, p.interval == interval)
+        .where(_is_due(predictions, interval, market_ms + length_ms))
         .order_by(p.due_ms)  # each outcome teaches after those before it
         .limit(limit)
     )
@@ -114,8 +151,7 @@ def _due_rows(
     scored = [
         (*row[: _OUTCOME.start], *pair) for row, pair, is_one in zip(rows, closes, is_sound, strict=True) if is_one
     ]
-    names = (*_COLUMNS, "later", "past")
-    return dict(zip(names, zip(*scored, strict=True), strict=True)) if scored else {}, len(rows)
+    return _columns(scored), len(rows)
 
 
 def _write_outcomes(connection: Connection, table: Table, due: Columns, length_ms: int, market_ms: int) -> None:
@@ -153,7 +189,7 @@ def _void_rows(
 ) -> list[int]:
     """Mark rows void whose outcome candle can never exist: a true gap, or a symbol that stopped trading."""
     p = table.c
-    margin = _VOID_AFTER_CANDLES * length_ms
+    margin = VOID_AFTER_CANDLES * length_ms
     newest = select(func.max(candles.c.open_ms)).where(candles.c.symbol == p.symbol, candles.c.interval_ms == length_ms)
     late = newest.scalar_subquery() >= p.due_ms + margin
     if stopped:
@@ -161,11 +197,10 @@ def _void_rows(
     is_there = candles.c.open_ms == p.due_ms - length_ms  # damaged, else the row would have been scored
     candle = select(candles.c.open_ms).where(candles.c.symbol == p.symbol, candles.c.interval_ms == length_ms, is_there)
     query = select(p.seq, p.symbol).where(
-        p.state == "open",
-        p.due_ms + margin <= market_ms + length_ms,
-        p.interval == interval,
+        _is_due(table, interval, market_ms + length_ms - margin),
         late,
         ~candle.exists(),
+        ~_is_sealed(table, length_ms),
     )
     found = connection.execute(query).all()
     if found:
@@ -183,3 +218,13 @@ def _void_rows(
             ],
         )
     return [row.seq for row in found]
+
+
+def _is_sealed(table: Table, length_ms: int) -> ColumnElement[bool]:
+    """Return whether a sealed month holds the outcome candle of a row; one that cannot be read is fetched again."""
+    month, open_ms = sealed_candles.c, table.c.due_ms - length_ms
+    hole = func.json_each(month.missing).table_valued("value")
+    start_ms, end_ms = (func.json_extract(hole.c.value, place) for place in ("$[0]", "$[1]"))
+    is_missing = select(hole.c.value).where(start_ms <= open_ms, end_ms > open_ms).correlate(sealed_candles, table)
+    is_of = and_(month.symbol == table.c.symbol, month.interval_ms == length_ms)
+    return exists(month.from_ms).where(is_of, month.first_ms <= open_ms, month.last_ms >= open_ms, ~is_missing.exists())

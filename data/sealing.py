@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from data import sealed_candles
 from data.candle_columns import KEY, TIME, kind_of, packed
@@ -37,7 +37,8 @@ _ROWS_AT_ONCE = 2_000  # deleted in one transaction, so that the live loop waits
 _PAUSE_SHARE = 4.0  # of what a transaction took: SQLite has no queue, whoever asks at once again would go first
 _FIRST_FROM = "SELECT min(open_ms) FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms >= ? AND open_ms < ?"
 _DELETE = "DELETE FROM candles WHERE symbol = ? AND interval_ms = ? AND open_ms = ?"
-_OLDEST_OPEN = "SELECT min(candle_open_ms - (due_ms - made_ms)) FROM predictions WHERE state = 'open'"
+_OLDEST_OPEN = """
+    SELECT min(candle_open_ms - (due_ms - made_ms)) FROM predictions WHERE state = 'open' AND interval = ?"""
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Sealing:
     def __init__(self, engine: Engine, interval: str) -> None:
         """Use the database behind `engine`, opened for writing; one sealing at a time."""
         self._engine = engine
+        self._interval = interval
         self._interval_ms = interval_ms(interval)
         self._kind = kind_of(interval)
         self._folder = sealed_folder_of(engine) / self._kind
@@ -84,7 +86,7 @@ class Sealing:
 
     def _bound(self, before_ms: int) -> int:
         with self._engine.connect() as connection:
-            oldest_ms = connection.execute(text(_OLDEST_OPEN)).scalar()
+            oldest_ms = connection.exec_driver_sql(_OLDEST_OPEN, (self._interval,)).scalar()
         return before_ms if oldest_ms is None else min(before_ms, int(oldest_ms))
 
     def _months(self, symbols: list[str], before_ms: int) -> list[int]:

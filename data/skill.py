@@ -59,13 +59,20 @@ def compute_skills(groups: Sequence[Group]) -> list[Scores]:
     Groups of equally many spans are resampled together, which is what most of the time goes to.
     """
     lengths: dict[int, list[int]] = defaultdict(list)
-    for place, group in enumerate(groups):
-        if group.spans[:, _AT["n"]].any():
-            lengths[len(group.spans)].append(place)
+    told = [told_spans(group.spans) for group in groups]
+    for place, spans in enumerate(told):
+        if len(spans):
+            lengths[len(spans)].append(place)
     intervals: dict[int, list[_Interval]] = {}
     for places in lengths.values():
-        intervals.update(zip(places, _intervals([groups[place].spans for place in places]), strict=True))
+        intervals.update(zip(places, _intervals([told[place] for place in places]), strict=True))
     return [_group_scores(group, intervals.get(place)) for place, group in enumerate(groups)]
+
+
+def told_spans(spans: np.ndarray) -> np.ndarray:
+    """Return the rows of sums, whatever stands before these, that a probability is in; in others are calls only."""
+    told: np.ndarray = spans[spans[:, _AT["n"] - len(SUMS)] > 0]
+    return told
 
 
 def _group_scores(group: Group, intervals: list[_Interval] | None) -> Scores:
@@ -119,7 +126,7 @@ def _independent(spans: np.ndarray) -> int:
 
     The record begins and ends within a span; where these two parts make less than a whole one, they count once.
     """
-    rows = spans[:, _AT["n"]]
+    rows = told_spans(spans)[:, _AT["n"]]
     are_ends_short = len(rows) > 1 and rows[0] + rows[-1] <= rows.max()
     return len(rows) - int(are_ends_short)
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from data.ledger_tables import SUMS, calibration_bins, skill_blocks
 from data.regimes import REGIMES, week_of
-from data.skill import Group, Scores, compute_skills, independent_parts
+from data.skill import Group, Scores, compute_skills, independent_parts, told_spans
 from data.skill_tables import part_bins, regime_blocks
 from market.intervals import duration_ms
 
@@ -142,7 +142,7 @@ def _summed(numbers: np.ndarray) -> np.ndarray:
 
 
 def _group(spans: np.ndarray, bins: np.ndarray | None, *, has_holes: bool) -> Group:
-    independent = independent_parts(spans[:, 0].astype(int).tolist()) if has_holes else None
+    independent = independent_parts(told_spans(spans)[:, 0].astype(int).tolist()) if has_holes else None
     tenths = [] if bins is None else [(int(row[0]), *row[1:].tolist()) for row in bins]
     return Group(spans[:, 1:], tenths, independent)
 

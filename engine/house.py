@@ -15,7 +15,6 @@ from data.candle_store import CandleStore
 from data.damage import heal
 from data.database import open_database
 from data.explanation_store import ExplanationStore
-from data.foreign_store import ForeignStore
 from data.gap_store import GapStore
 from data.prediction_store import PredictionStore
 from data.retention import let_go
@@ -24,6 +23,7 @@ from engine.explainer import Explainer
 from engine.forecaster import FeatureBoard, Forecaster, Horizon
 from engine.health import Health, State
 from engine.history import fetch_history, kept_from_ms
+from engine.late_scoring import LateScoring
 from engine.loop import Loop, Stores
 from engine.patience import Patience
 from engine.sealing_job import SealingJob
@@ -76,7 +76,6 @@ class House:
         self._engine = open_database(path, patience_seconds=_LOCK_SECONDS)
         self._candles = CandleStore(self._engine, config.INTERVAL)
         self._ledger = PredictionStore(self._engine, source.market, config.INTERVAL, COLUMNS)
-        self._foreign = ForeignStore(self._engine, source.market, config.INTERVAL)
         self._adaptations = AdaptationStore(self._engine, config.INTERVAL)
         self._rest = BinanceRest(source.rest_url)
         self._postman = Postman(config.INSTANCE_DIR / "run" / "live")
@@ -91,7 +90,10 @@ class House:
         self._is_over = threading.Event()
         self._patience = Patience(self._is_over)
         self._upkeep = Upkeep()
-        self._let_go_at_ms = self._score_foreign_at_ms = 0
+        self._late = LateScoring(
+            self._engine, source.market, config.INTERVAL, self._rest, self._patience, self._is_over
+        )
+        self._let_go_at_ms = 0
         self._beaten_version = 0
         self._sealing = SealingJob(house_environment())
         self._health = Health(config.INSTANCE_DIR / "run", self._postman, self._describe)
@@ -202,7 +204,7 @@ class House:
         market_ms = self._rest.clock.now_ms()
         self._serving.tend(market_ms)
         self._tend_oldest(market_ms)
-        self._score_foreign(market_ms)
+        self._late.tend(market_ms, self._symbols, self._stopped)
         if forecaster.served is not self._serving.served:
             forecaster.served, forecaster.adaptations = self._serving.served, self._adaptations.load()
         self._upkeep.tend()
@@ -216,14 +218,6 @@ class House:
             self._let_go_at_ms = market_ms + HOUR_MS
             names = [symbol.name for symbol in self._symbols]
             self._patience.until_done(let_go, self._engine, self._config.INTERVAL, names, before_ms)
-
-    def _score_foreign(self, market_ms: int) -> None:
-        """Once a candle, score the imported signals that have become due."""
-        if market_ms < self._score_foreign_at_ms:
-            return
-        self._score_foreign_at_ms = market_ms + self._config.interval_ms
-        if self._foreign.has_open():
-            self._patience.until_done(self._foreign.score, market_ms, self._stopped())
 
     def _stopped(self) -> list[str]:
         if self._feed is None:

@@ -124,3 +124,18 @@ def test_a_candle_that_closes_while_the_engine_is_away_has_its_row_too(tmp_path)
         opens = house.wait_for("two more rows", 60, lambda: len(found := rows_of(house)) >= before + 2 and found)
 
     assert all(after - first == MINUTE_MS for first, after in itertools.pairwise(opens))
+
+
+@pytest.mark.slow
+def test_rows_of_a_symbol_that_left_the_list_are_scored(tmp_path):
+    with SimulatorProcess(symbols=5, speed=60) as exchange:
+        roots = {"BINANCE_REST_URL": exchange.rest_url, "BINANCE_STREAM_URL": exchange.stream_url}
+        options = {"MARKET": "binance", "HORIZONS": "5m", "HISTORY_DAYS": 1, **roots}
+        with HouseProcess(tmp_path, free_port(), SYMBOLS="BTCUSDT,ETHUSDT", **options) as house:
+            question = "/api/v1/ledger?symbol=ETHUSDT&origin=live&state=open"
+            row = house.wait_for("open row", 120, lambda: house.get(question)["items"])[0]
+        with HouseProcess(tmp_path, free_port(), SYMBOLS="BTCUSDT", **options) as house:
+            path = f"/api/v1/predictions/{row['id']}"
+            scored = house.wait_for("outcome", 120, lambda: (it := house.get(path))["state"] != "open" and it)
+
+    assert scored["state"] == "scored"

@@ -1,4 +1,6 @@
+import logging
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -138,4 +140,21 @@ def test_a_kill_between_two_renames_is_made_good(path):
 
     heal(path)
 
+    assert len(opened(path)[0]) == 2_000
+
+
+def test_a_large_file_is_looked_over_as_far_as_the_time_allows(path, caplog):
+    many = """
+        INSERT INTO gaps WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 600000)
+        SELECT n, 'BTCUSDT', '5m', n, n, n, 1 FROM numbers"""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(many)
+        connection.commit()
+    caplog.set_level(logging.INFO)
+
+    heal(path, structure_seconds=60.0)
+    whole = caplog.text
+    heal(path, structure_seconds=0.0)
+
+    assert (whole, "looked over in part" in caplog.text) == ("", True)
     assert len(opened(path)[0]) == 2_000

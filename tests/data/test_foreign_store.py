@@ -8,11 +8,14 @@ from data.candle_store import CandleStore
 from data.database import open_database
 from data.foreign_store import ForeignStore
 from data.prediction_store import PredictionStore
+from data.sealing import Sealing
+from data.segment_reader import segment_reader
+from data.segments import sealed_folder_of
 from data.signal_file import Signal
 from data.skill_store import SkillStore
 from market.candles import Candle
 from market.errors import DataError
-from market.intervals import HOUR_MS, MINUTE_MS
+from market.intervals import DAY_MS, HOUR_MS, MINUTE_MS
 from market.predictions import Verdict
 from tests.data.test_prediction_store import prediction
 
@@ -107,6 +110,64 @@ def test_a_signal_that_is_not_due_yet_is_scored_later(engine, foreign):
 
     assert (scored, foreign.has_open()) == (1, False)
     assert foreign.ledger()[0][0]["outcome_return_bps"] == pytest.approx((1.001**12 - 1) * 10_000)
+
+
+@pytest.fixture
+def seal(engine):
+    """Return a function that seals the month of the candles; those of two months later are not sealed yet."""
+
+    def do():
+        candles = CandleStore(engine, "5m")
+        candles.append([candle(60 * DAY_MS // STEP)])
+        candles.settle()
+        assert "recorded" in list(Sealing(engine, "5m").steps(START + 40 * DAY_MS))
+
+    yield do
+    segment_reader.close()
+
+
+def test_a_signal_about_a_sealed_month_is_scored_as_before_it_was_sealed(engine, foreign, seal):
+    foreign.keep([signal(11)], cost_bps=24.0)
+    seal()
+
+    foreign.keep([signal(11, source="late")], cost_bps=24.0)
+
+    (late,), (early,) = (foreign.ledger(model=f"foreign:{name}")[0] for name in ("late", "friend"))
+    assert {key: late[key] for key in (*OUTCOME, *SAID)} == {key: early[key] for key in (*OUTCOME, *SAID)}
+    assert late["state"] == "scored"
+
+
+def test_an_outcome_that_was_sealed_meanwhile_counts(engine, foreign, seal):
+    foreign.keep([signal(14)], cost_bps=24.0)
+    CandleStore(engine, "5m").append([candle(index) for index in range(24, 36)])
+    CandleStore(engine, "5m").settle()
+    seal()
+
+    assert foreign.score(START + 60 * DAY_MS) == 1
+    assert foreign.ledger()[0][0]["state"] == "scored"
+
+
+def test_a_hole_in_a_sealed_month_leaves_a_void_row(engine, foreign, seal):
+    CandleStore(engine, "5m").append([candle(25)])
+    CandleStore(engine, "5m").settle()
+    seal()
+
+    foreign.keep([signal(12)], cost_bps=24.0)
+
+    assert foreign.ledger()[0][0]["void_reason"] == "no candle closes at due_at"
+
+
+def test_an_outcome_in_a_sealed_month_that_cannot_be_read_is_waited_for(engine, foreign, seal):
+    foreign.keep([signal(14)], cost_bps=24.0)
+    CandleStore(engine, "5m").append([candle(index) for index in range(24, 36)])
+    CandleStore(engine, "5m").settle()
+    seal()
+    segment_reader.close()  # which has the file open
+    for path in sealed_folder_of(engine).glob("*/*.parquet"):
+        path.unlink()
+
+    assert foreign.score(START + 60 * DAY_MS) == 0
+    assert foreign.has_open()
 
 
 @pytest.mark.parametrize(

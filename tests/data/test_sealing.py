@@ -88,16 +88,28 @@ def test_only_whole_months_before_the_bound_are_sealed(house):
 
 
 def test_what_an_open_prediction_needs_is_not_sealed(house):
-    ledger = PredictionStore(house.engine, "binance", "5m", ["rsi"])
-    ledger.publish([prediction(0)])
-    ledger.settle()
-    late = table(5, first_day=170)  # the open row's candle is of June 2025
-    house.store.append_table("BTCUSDT", late)
+    publish_in_june(house, INTERVAL)
 
     house.seal()
 
     assert "2025-06.1.parquet" not in {path.name for path in house.files()}
     assert len(house.files()) == 4
+
+
+def test_an_open_prediction_of_another_interval_holds_no_month_back(house):
+    publish_in_june(house, "5m")
+
+    house.seal()
+
+    assert "2025-06.1.parquet" in {path.name for path in house.files()}
+
+
+def publish_in_june(house, interval):
+    """Leave an open row whose candle is of June 2025, beside candles of its days."""
+    ledger = PredictionStore(house.engine, "binance", interval, ["rsi"])
+    ledger.publish([prediction(0, interval=interval)])
+    ledger.settle()
+    house.store.append_table("BTCUSDT", table(5, first_day=170))
 
 
 def test_a_sealed_store_answers_as_one_that_was_never_sealed(tmp_path):

@@ -71,6 +71,21 @@ def test_an_edge_needs_thirty_independent_horizons():
     assert scores["verdict"] == "no measurable edge"
 
 
+def test_horizons_with_calls_of_a_direction_only_are_no_evidence():
+    random = np.random.default_rng(4)
+    chance = random.choice([0.1, 0.9], 100 * (MIN_INDEPENDENT - 1))
+    ups = (random.random(len(chance)) < chance).astype(float)
+    told = _spans(chance, ups, 100)
+    calls = np.zeros((4 * len(told), len(SUMS)))
+    calls[:, SUMS.index("calls")] = calls[:, SUMS.index("net_bps")] = 1
+    both = np.concatenate([calls[::2], told, calls[1::2]])
+
+    scores, alone = compute_skill(both, []), compute_skill(told, [])
+
+    assert scores["verdict"] == "no measurable edge"
+    assert scores == {**alone, "n_calls": len(calls), "net_bps_per_prediction": 1.0}
+
+
 def test_a_record_that_begins_and_ends_within_a_span_holds_one_horizon_less():
     random = np.random.default_rng(4)
     chance = random.choice([0.1, 0.9], 100 * MIN_INDEPENDENT)

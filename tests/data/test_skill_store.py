@@ -8,10 +8,12 @@ import pytest
 
 from data.candle_store import CandleStore
 from data.database import SCHEMA_VERSION, open_database
+from data.foreign_store import ForeignStore
 from data.ledger_inputs import Inputs
 from data.ledger_sealing import seal_rows
 from data.prediction_store import PredictionStore
 from data.regimes import FEATURES, REGIMES, regimes_of, week_of
+from data.signal_file import Signal
 from data.skill import independent_parts
 from data.skill_store import SkillStore
 from features.feature_engineering import COLUMNS
@@ -211,3 +213,15 @@ def test_neighbouring_spans_that_may_be_partly_filled_count_once():
     assert independent_parts([]) == 0
     assert independent_parts([4]) == 1
     assert independent_parts([1, 2, 3, 7, 8]) == 3
+
+
+def test_horizons_of_imported_calls_without_a_probability_count_in_no_regime(engine):
+    said = {"expected_return_bps": None, "low_bps": None, "high_bps": None, "coverage": None}
+    times = [START + hour * HOUR_MS for hour in range(0, 100, 2)]
+    calls = [Signal(2, "a", "BTCUSDT", "1h", at, Verdict.UP, probability_up=None, **said) for at in times[1:]]
+    whole = Signal(2, "a", "BTCUSDT", "1h", times[0], Verdict.UP, probability_up=0.7, **said)
+
+    ForeignStore(engine, "simulated", "5m").keep([whole, *calls], cost_bps=24.0)
+
+    parts = skills(engine, origin="imported", by="regime")
+    assert {(part["n"], part["n_independent"]) for part in parts} == {(0, 0), (1, 1)}
