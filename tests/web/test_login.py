@@ -161,6 +161,24 @@ def test_logging_out_ends_every_session(locked, site):
     assert [client.get("/system").status_code for client in (locked, other)] == [401, 401]
 
 
+def test_logging_out_ends_the_streams_that_are_open(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    site = create_site(lively.stores, config)
+    client = site.test_client()
+    log_in(client)
+    stream = client.get("/api/v1/stream")
+    frames = iter(stream.response)
+    begun = [next(frames) for _ in range(2)]
+
+    client.post("/logout", data={FIELD: token_of(client, "/login")})
+    rest = next(frames, None)
+
+    stream.close()
+    site.extensions["live"].close()
+    assert b"event: status" in begun[1]
+    assert rest is None
+
+
 def test_logging_out_ends_what_was_kept_for_the_session_too(lively):
     config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
     site = create_site(lively.stores, config)
