@@ -174,6 +174,18 @@ def test_a_candela_that_is_not_there_is_told_in_one_line(capsys, free_port):
     assert len(regrets.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:abc", "http://127.0.0.1:99999", "http://[x", "http://a..b", "ftp://127.0.0.1", "here"]
+)
+def test_an_address_that_is_none_is_told_in_one_line(capsys, address):
+    code = candela_cli.main(["status", "--url", address])
+
+    regrets = capsys.readouterr().err
+    assert code == 2
+    assert regrets.startswith(f"{address} cannot be asked")
+    assert len(regrets.splitlines()) == 1
+
+
 def test_the_password_goes_to_our_own_board_only(served, monkeypatch, capsys):
     import requests
 
