@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     root = (asked.url or f"http://{_host(config)}:{config.PORT}").rstrip("/")
     given = {argument.name: vars(asked).get(argument.name) for argument in one.arguments}
     given = {name: value for name, value in given.items() if value is not None}
+    if "fields" in given:
+        one = replace(one, columns=tuple(dict.fromkeys(str(given["fields"]).split(","))))
     ending = ".csv" if asked.csv and one.twins else ""
     try:
         return _show(one, _ask(root, one, given, ending, config), asked.json, bool(ending))

@@ -119,6 +119,14 @@ def test_the_client_prints_tables_for_people_and_csv_for_programs(ask):
     assert len(lines.splitlines()) == 3
 
 
+def test_a_table_has_the_fields_that_were_asked_for_in_that_order(ask, served):
+    row = served.house.items(f"{PREFIX}/ledger?limit=1")[0]
+
+    _, table, _ = ask("ledger", "--limit", "1", "--fields", "symbol,id,symbol")
+
+    assert [line.split() for line in table.splitlines()] == [["symbol", "id"], [row["symbol"], row["id"]]]
+
+
 def test_the_whole_ledger_comes_as_one_file(ask, served):
     _, lines, _ = ask("ledger-csv", "--symbol", "BTCUSDT")
     _, text, _ = ask("ledger-json", "--symbol", "BTCUSDT")
