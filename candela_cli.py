@@ -7,10 +7,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from config import Config, config_or_exit
+from market.errors import ConfigError
 
 if TYPE_CHECKING:
     import requests
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from web.operations import Operation
 
 FAILED = 1  # the exit code when there is no answer, or a refusal
+WRONG_USAGE = 2  # argparse's own
 STOPPED = 130
 _TIMEOUT_SECONDS = 30
 _MOST_COLUMNS = 8  # of a table whose operation names none
@@ -38,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     root = (asked.url or f"http://{_host(config)}:{config.PORT}").rstrip("/")
     given = {argument.name: vars(asked).get(argument.name) for argument in one.arguments}
     given = {name: value for name, value in given.items() if value is not None}
+    if "fields" in given:
+        one = replace(one, columns=tuple(dict.fromkeys(str(given["fields"]).split(","))))
     ending = ".csv" if asked.csv and one.twins else ""
     try:
         return _show(one, _ask(root, one, given, ending, config), asked.json, bool(ending))
@@ -46,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has had enough
         sys.stderr.close()
         return 0
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_USAGE
     except OSError as error:  # every error of requests is one
         sys.stderr.write(f"{root} does not answer ({type(error).__name__}); start Candela with: make run\n")
         return FAILED
@@ -89,15 +97,18 @@ def _ask(root: str, one: "Operation", given: dict[str, Any], ending: str, config
     import requests
 
     path, _, query = one.address(given).partition("?")
-    address = urlsplit(root)
-    # The password goes to the board of these settings only, never to another address.
-    is_ours = (address.hostname, address.port) == (_host(config).strip("[]"), config.PORT)
-    return requests.get(
-        f"{root}{path}{ending}{'?' if query else ''}{query}",
-        auth=("candela", config.PASSWORD) if is_ours and config.PASSWORD else None,
-        timeout=_TIMEOUT_SECONDS,
-        stream=one.media_type == _EVENTS or _is_file(one),
-    )
+    try:
+        address = urlsplit(root)
+        # The password goes to the board of these settings only, never to another address.
+        is_ours = (address.hostname, address.port) == (_host(config).strip("[]"), config.PORT)
+        return requests.get(
+            f"{root}{path}{ending}{'?' if query else ''}{query}",
+            auth=("candela", config.PASSWORD) if is_ours and config.PASSWORD else None,
+            timeout=_TIMEOUT_SECONDS,
+            stream=one.media_type == _EVENTS or _is_file(one),
+        )
+    except ValueError as error:  # of urlsplit, requests and urllib3 alike; none says that nobody answers
+        raise ConfigError(f"{root} cannot be asked ({error}); --url is such as http://127.0.0.1:8000") from error
 
 
 def _is_file(one: "Operation") -> bool:

@@ -83,7 +83,7 @@ def host() -> Reader:
     """Take an IP address without brackets or a host name."""
 
     def read(text: str) -> str:
-        if not _is_address(text) and not _HOST_NAME.fullmatch(text):
+        if address_of(text) is None and not _HOST_NAME.fullmatch(text):
             raise ValueError(text)
         return text
 
@@ -95,7 +95,7 @@ def host_names() -> Reader:
 
     def read(text: str) -> str:
         names = [part.strip() for part in text.split(",")]
-        if not all(_is_address(name) or _HOST_NAME.fullmatch(name) for name in names):
+        if any(address_of(name) is None and not _HOST_NAME.fullmatch(name) for name in names):
             raise ValueError(text)
         return text
 
@@ -150,7 +150,20 @@ def unset(reason: str) -> Reader:
 
 def is_loopback(name: str) -> bool:
     """Return whether a server that listens on `name` is reached from this machine only."""
-    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
+    address = address_of(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that a text is, None when it is none; ::ffff:192.0.2.1 is 192.0.2.1.
+
+    A socket that listens on `::` tells the addresses of its IPv4 visitors in that way.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
 
 
 def _matching(pattern: re.Pattern[str], text: str) -> str:
@@ -163,11 +176,3 @@ def _between(value: N, low: float, high: float) -> N:
     if not math.isfinite(value) or not low <= value <= high:
         raise ValueError(value)
     return value
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

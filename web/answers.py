@@ -87,6 +87,7 @@ def tagged(answer: Response, tag: str) -> Response:
     answer.set_etag(tag, weak=True)
     answer.cache_control.no_cache = True
     answer.make_conditional(request)
+    answer.headers.remove("Date")  # of this second: the server adds its own, also to an answer that was kept
     return answer
 
 

@@ -20,10 +20,13 @@ def ask_all(site: "WSGIApplication", asker: Request, paths: list[str]) -> list[d
     """Return path, status, headers that matter and body of each answer, in order.
 
     A body of JSON is its value, any other a text. Answers that would go beyond `MAX_BATCH_BYTES` in all have status 413
-    and no body.
+    and no body; what was read of them counts, and once nothing is left none is asked for.
     """
     items, left_bytes = [], MAX_BATCH_BYTES
     for path in paths:
+        if left_bytes <= 0:
+            items.append(_too_large(path))
+            continue
         environ = _environ(asker, path)
         # In a context of its own: what the site remembers of one question must not leak into the next.
         item, size_bytes = Context().run(_ask, site, environ, path, left_bytes)
@@ -40,15 +43,21 @@ def _environ(asker: Request, path: str) -> "WSGIEnvironment":
 
 def _ask(site: "WSGIApplication", environ: "WSGIEnvironment", path: str, most_bytes: int) -> tuple[dict[str, Any], int]:
     answer = Response.from_app(site, environ)
-    body = b""
+    parts, size_bytes = [], 0
     try:
-        for part in answer.response:
-            body += part if isinstance(part, bytes) else part.encode()
-            if len(body) > most_bytes:
-                return {"path": path, "status": 413, "headers": {}, "body": None}, 0
+        for part in answer.iter_encoded():
+            parts.append(part)
+            size_bytes += len(part)
+            if size_bytes > most_bytes:
+                return _too_large(path), size_bytes
     finally:
         answer.close()
+    body = b"".join(parts)
     told = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
     is_json = (answer.mimetype or "").endswith("json")
     shown = msgspec.Raw(body) if is_json and body else body.decode("utf-8", "replace")
-    return {"path": path, "status": answer.status_code, "headers": told, "body": shown}, len(body)
+    return {"path": path, "status": answer.status_code, "headers": told, "body": shown}, size_bytes
+
+
+def _too_large(path: str) -> dict[str, Any]:
+    return {"path": path, "status": 413, "headers": {}, "body": None}

@@ -10,11 +10,11 @@ import logging
 import secrets
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
 
 from utils.secret_file import load_or_make_secret
+from web.hosts import parts_of
 from web.problems import ProblemError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def _check() -> None:
     if request.method in _READING or request.routing_exception is not None:
         return  # nothing is done then, either
     origin = request.headers.get("Origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+    is_foreign = origin is not None and parts_of(origin).netloc != request.host
     if is_foreign or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ProblemError(403, "foreign_request", "another site asked for this; open the page here and do it there")
     if request.endpoint in _QUESTIONS:

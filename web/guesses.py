@@ -12,6 +12,8 @@ from enum import Enum
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from utils.setting_values import address_of
+
 MAX_FAILURES = 5
 WINDOW_SECONDS = 15 * 60.0
 MAX_CLIENTS = 4_096  # remembered at once; the one that failed longest ago is forgotten first
@@ -84,9 +86,8 @@ class Guesses:
 
 def _network(client: str) -> str:
     """Return who is counted together: an address, or the /64 that one owner of IPv6 addresses has."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
+    address = address_of(client)
+    if address is None:
         return client[:64]
     if address.version == 6:
         return str(ipaddress.ip_network((address, 64), strict=False))

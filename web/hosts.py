@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, request
 
@@ -44,6 +45,14 @@ def is_behind_proxy(config: Config) -> bool:
     """Return whether this request was handed on by a proxy on this machine, under a name of ALLOWED_HOSTS."""
     match = _HOST.fullmatch(request.host.lower())
     return match is not None and match["name"] in config.allowed_hosts and is_loopback(request.remote_addr or "")
+
+
+def parts_of(address: str) -> SplitResult:
+    """Return the parts of an address that a visitor has sent; all are empty when it is none, such as http://[."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_every_address(text: str) -> bool:

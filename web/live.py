@@ -151,6 +151,10 @@ class Live:
     def close(self) -> None:
         """End every stream and the thread."""
         self._is_over.set()
+        self.end_streams()
+
+    def end_streams(self) -> None:
+        """End every stream; who may have one connects anew."""
         with self._lock:
             for stream in self._streams:
                 stream.close()

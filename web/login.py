@@ -19,6 +19,7 @@ from web.hosts import is_behind_proxy
 from web.preferences import preferences
 from web.problems import ProblemError
 from web.sessions import COOKIE, MAX_AGE_SECONDS, Sessions
+from web.site_stores import live
 
 # A supervisor asks for health, and the login page needs its style: neither tells anything of the market.
 OPEN_ENDPOINTS = frozenset(
@@ -90,8 +91,9 @@ def enter() -> AnyResponse:
 
 @login.post("/logout")
 def leave() -> AnyResponse:
-    """End every session."""
+    """End every session and every open stream."""
     _sessions().end_all()
+    live().end_streams()
     answer = redirect("/login", 303)
     answer.delete_cookie(cookie_name(current_app, COOKIE), httponly=True, samesite="Lax", secure=request.is_secure)
     return answer

@@ -1,6 +1,7 @@
 """Several questions in one call are answered as if each had been asked alone."""
 
 import pytest
+from flask import request, request_started
 from werkzeug.wrappers import Request
 
 from config import Config
@@ -84,6 +85,17 @@ def test_what_is_too_much_in_all_is_left_out(lively, monkeypatch):
 
     assert [item["status"] for item in items] == [200, 413, 413]
     assert items[1]["body"] is None
+
+
+def test_what_was_read_of_too_large_an_answer_counts_and_nothing_is_asked_after_it(lively, monkeypatch):
+    monkeypatch.setattr("web.batch.MAX_BATCH_BYTES", len(lively.get("/api/v1/ledger/all.json").data) - 1)
+    asked = []
+
+    with request_started.connected_to(lambda site: asked.append(request.path), lively.site):
+        items = ask(lively, "/api/v1/chain", *["/api/v1/ledger/all.json"] * 2, "/api/v1/chain").json["items"]
+
+    assert [item["status"] for item in items] == [200, 413, 413, 413]
+    assert asked == [BATCH, "/api/v1/chain", "/api/v1/ledger/all.json"]
 
 
 def test_the_password_of_the_asker_is_needed_and_passed_on(lively):

@@ -119,6 +119,14 @@ def test_the_client_prints_tables_for_people_and_csv_for_programs(ask):
     assert len(lines.splitlines()) == 3
 
 
+def test_a_table_has_the_fields_that_were_asked_for_in_that_order(ask, served):
+    row = served.house.items(f"{PREFIX}/ledger?limit=1")[0]
+
+    _, table, _ = ask("ledger", "--limit", "1", "--fields", "symbol,id,symbol")
+
+    assert [line.split() for line in table.splitlines()] == [["symbol", "id"], [row["symbol"], row["id"]]]
+
+
 def test_the_whole_ledger_comes_as_one_file(ask, served):
     _, lines, _ = ask("ledger-csv", "--symbol", "BTCUSDT")
     _, text, _ = ask("ledger-json", "--symbol", "BTCUSDT")
@@ -171,6 +179,18 @@ def test_a_candela_that_is_not_there_is_told_in_one_line(capsys, free_port):
     regrets = capsys.readouterr().err
     assert code == 1
     assert "make run" in regrets
+    assert len(regrets.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:abc", "http://127.0.0.1:99999", "http://[x", "http://a..b", "ftp://127.0.0.1", "here"]
+)
+def test_an_address_that_is_none_is_told_in_one_line(capsys, address):
+    code = candela_cli.main(["status", "--url", address])
+
+    regrets = capsys.readouterr().err
+    assert code == 2
+    assert regrets.startswith(f"{address} cannot be asked")
     assert len(regrets.splitlines()) == 1
 
 

@@ -5,7 +5,8 @@ from web.hosts import is_ours
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "LOCALHOST"]
+    "host",
+    ["localhost", "localhost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "[::ffff:127.0.0.1]", "LOCALHOST"],
 )
 def test_loopback_names_are_ours(lively, host):
     assert lively.get("/", headers={"Host": host}).status_code == 200

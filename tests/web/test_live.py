@@ -211,7 +211,7 @@ def test_the_answer_is_an_event_stream_nobody_keeps(lively):
     answer.close()
 
 
-@pytest.mark.parametrize("seen", ["nonsense", "-4", "99999999999999999999999"])
+@pytest.mark.parametrize("seen", ["nonsense", "-4", "99999999999999999999999", "9" * 5_000])
 def test_an_id_that_is_none_of_ours_means_nothing_was_seen(lively, seen):
     answer = lively.get("/api/v1/stream", headers={"Last-Event-ID": seen})
 

@@ -161,6 +161,24 @@ def test_logging_out_ends_every_session(locked, site):
     assert [client.get("/system").status_code for client in (locked, other)] == [401, 401]
 
 
+def test_logging_out_ends_the_streams_that_are_open(lively):
+    config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
+    site = create_site(lively.stores, config)
+    client = site.test_client()
+    log_in(client)
+    stream = client.get("/api/v1/stream")
+    frames = iter(stream.response)
+    begun = [next(frames) for _ in range(2)]
+
+    client.post("/logout", data={FIELD: token_of(client, "/login")})
+    rest = next(frames, None)
+
+    stream.close()
+    site.extensions["live"].close()
+    assert b"event: status" in begun[1]
+    assert rest is None
+
+
 def test_logging_out_ends_what_was_kept_for_the_session_too(lively):
     config = Config(INSTANCE_DIR=lively.folder, SAVED_MODELS_DIR=lively.folder / "models", PASSWORD=PASSWORD)
     site = create_site(lively.stores, config)
@@ -241,6 +259,16 @@ def test_guesses_are_counted_by_client_and_forgotten_in_time():
     assert guesses.judge(PASSWORD, "2001:db8::1") is Guess.RIGHT
 
 
+def test_visitors_of_ipv4_are_counted_one_by_one_where_the_socket_is_one_of_ipv6():
+    guesses = Guesses(PASSWORD)
+    for _ in range(MAX_FAILURES):
+        guesses.judge("wrong", "::ffff:192.0.2.1")
+
+    waits = [guesses.wait_seconds(client) > 0 for client in ("192.0.2.1", "::ffff:192.0.2.2", "::1")]
+
+    assert waits == [True, False, False]
+
+
 def test_many_guesses_at_once_are_no_more_than_one_after_another():
     guesses = Guesses(PASSWORD)
 
@@ -272,12 +300,14 @@ def test_a_visitor_cannot_choose_whom_the_guesses_count_for(locked):
     assert codes[-1] == 429
 
 
-def test_behind_a_proxy_the_guesses_count_for_the_one_who_guesses(tmp_path):
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_behind_a_proxy_the_guesses_count_for_the_one_who_guesses(tmp_path, proxy):
     client = make_site(tmp_path, ALLOWED_HOSTS="board.example.org").test_client()
 
     def ask(visitor, password):
         headers = {"Host": "board.example.org", "X-Forwarded-For": f"203.0.113.9, {visitor}"}
-        return client.get("/healthz" if password is None else "/", auth=("me", password), headers=headers).status_code
+        environ = {"REMOTE_ADDR": proxy}
+        return client.get("/", auth=("me", password), headers=headers, environ_overrides=environ).status_code
 
     codes = [ask("192.0.2.1", "guess") for _ in range(MAX_FAILURES + 1)]
 

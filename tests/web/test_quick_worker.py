@@ -98,10 +98,11 @@ class Visitor:
     def read(self, has_body=True):
         first = self._file.readline().decode()
         lines = iter(lambda: self._file.readline().decode(), "\r\n")
-        headers = dict(line.rstrip("\r\n").split(": ", 1) for line in lines)
+        pairs = [line.rstrip("\r\n").split(": ", 1) for line in lines]
+        headers, names = dict(pairs), [name for name, _ in pairs]
         status = int(first.split()[1])
         length = int(headers.get("Content-Length", 0)) if has_body and status != 304 else 0
-        return SimpleNamespace(status=status, headers=headers, body=self._file.read(length), first=first)
+        return SimpleNamespace(status=status, headers=headers, names=names, body=self._file.read(length), first=first)
 
     def is_closed(self):
         return self._file.read(1) == b""
@@ -143,6 +144,19 @@ def test_what_was_asked_before_is_answered_without_a_thread_and_in_the_same_word
     for answer in at_once:
         assert (answer.first, answer.body, list(answer.headers)) == (by_site.first, by_site.body, list(by_site.headers))
         assert answer.headers | {"Date": ""} == by_site.headers | {"Date": ""}
+
+
+@pytest.mark.parametrize("path", [LIST, "/", "/settings", "/static/css/styles.css", "/nope"])
+def test_no_header_is_told_twice_whether_an_answer_was_kept_or_not(server, path):
+    visitor = server.connect()
+    answers = [visitor.ask(path) for _ in range(2)]
+    tag = answers[0].headers.get("ETag", '"none"')
+
+    answers += [visitor.ask(path, f"If-None-Match: {tag}") for _ in range(2)]
+
+    for answer in answers:
+        assert {"Date", "Server", "Connection"} <= set(answer.names)
+        assert len(answer.names) == len(set(answer.names))
 
 
 def test_quick_answers_are_timed_with_the_kept_ones(server, lively):

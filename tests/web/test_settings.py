@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from config import Config
 from web.csrf import FIELD
+from web.site import create_site
 
 PAGES = ("/", "/s/BTCUSDT", "/record", "/models", "/system", "/settings")
 
@@ -109,10 +111,12 @@ def test_the_form_leads_back_to_a_page_of_ours_only(lively, back, leads_to):
 
 def test_the_form_remembers_where_its_reader_came_from(lively):
     ours = lively.get("/settings", headers={"Referer": "http://localhost/record?horizon=1h"}).text
-    foreign = lively.get("/settings", headers={"Referer": "http://evil.example/record"}).text
+    foreign = [
+        lively.get("/settings", headers={"Referer": place}).text for place in ("http://evil.example/record", "http://[")
+    ]
 
     assert 'name="back" value="/record?horizon=1h"' in ours
-    assert 'name="back" value="/"' in foreign
+    assert all('name="back" value="/"' in page for page in foreign)
 
 
 def test_the_watchlist_is_kept_and_holds_followed_symbols_only(lively):
@@ -123,3 +127,21 @@ def test_the_watchlist_is_kept_and_holds_followed_symbols_only(lively):
     assert answer.headers["Location"] == "/?show=watched"
     assert client.get_cookie("candela-8000-watch").value == "EDGEUSDT"
     assert re.search(r'value="EDGEUSDT" checked', client.get("/settings").text)
+
+
+@pytest.mark.parametrize("fee", ["7.125", "99.1234", "0.0025", "0"])
+def test_a_fee_is_shown_with_all_its_decimals_so_that_saving_another_choice_keeps_it(lively, fee):
+    client = lively.site.test_client()
+    choose(client, fee=fee)
+    shown = re.search(r'name="fee"[^>]* value="([^"]*)"', client.get("/settings").text)[1]
+
+    choose(client, theme="dark", fee=shown)
+
+    assert shown == fee
+    assert client.get_cookie("candela-8000-fee").value == fee
+
+
+def test_the_fee_of_the_board_is_shown_with_all_its_decimals(lively):
+    site = create_site(lively.stores, Config(INSTANCE_DIR=lively.folder, FEE_BPS=7.125))
+
+    assert 'placeholder="7.125, as this board is set"' in site.test_client().get("/settings").text

@@ -1,5 +1,6 @@
 """The event stream: prediction, price and status events as they happen."""
 
+import re
 from typing import Any
 
 from flask import Response, request
@@ -13,6 +14,7 @@ from web.problems import ProblemError
 from web.site_stores import live
 
 _MAX_VERSION = 2**62
+_VERSION = re.compile(r"[0-9]{1,19}")
 
 api = nouns.add("stream")(ApiBlueprint("stream", __name__, description="What happens"))
 
@@ -42,5 +44,5 @@ def _seen(header: str | None, since: int | None) -> int | None:
     """Return the version the reader has seen; an id that is none of ours means it has seen nothing."""
     if header is None:
         return since
-    is_ours = header.isascii() and header.isdigit() and int(header) <= _MAX_VERSION
+    is_ours = _VERSION.fullmatch(header) and int(header) <= _MAX_VERSION
     return int(header) if is_ours else -1

@@ -1,10 +1,9 @@
 """What a reader chooses: how pages look, whose clock they show, what trading costs them, which symbols are watched."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from web.hosts import parts_of
 from web.page_answers import default_horizon
 from web.preferences import LOOKS, MAX_FEE_BPS, fee_of, is_zone, preferences, remember, watch_word, zone_names
 from web.problems import refuse_argument
@@ -17,7 +16,7 @@ page = pages.add("settings", within="settings")(Blueprint("settings", __name__))
 @page.get("/settings")
 def index() -> Response:
     """Show the choices; the form leads back to the page the reader came from."""
-    came_from = urlsplit(request.referrer or "")
+    came_from = parts_of(request.referrer or "")
     is_ours = came_from.netloc == request.host and came_from.path != request.path
     text = render_template(
         "settings.html",
