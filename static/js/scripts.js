@@ -259,14 +259,15 @@ function watch() {
   body.classList.add("is-lost");
   setAge(document.getElementById("lost-age"), silentMs / 1000);
 }
-// A hidden tab keeps no stream: it would hold one of the server's places.
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { leave(); return; }
+// After the Back button a page hears of both: that it is shown, and that it is seen.
+function comeBack() {
   heardAt = performance.now();
   if (!stream) { connect(); refresh(); }
-});
+}
+// A hidden tab keeps no stream: it would hold one of the server's places.
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : comeBack()));
 addEventListener("pagehide", leave);
-addEventListener("pageshow", (event) => { if (event.persisted) { heardAt = performance.now(); connect(); refresh(); } });
+addEventListener("pageshow", (event) => { if (event.persisted) comeBack(); });
 const start = () => { heardAt = performance.now(); if (!document.hidden) connect(); setInterval(watch, 1000); };
 if (document.readyState === "complete") start();
 else addEventListener("load", start);

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from market.predictions import Origin
-from tests.web.browser_page import misfits
+from tests.web.browser_page import FLAGS, misfits
 from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -31,6 +31,12 @@ Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
     construct: (kind, given) => { window.made += 1; return new kind(...given); },
     apply: (kind, _, given) => { window.made += 1; return kind(...given); },
 });"""
+
+KEEP_STREAMS = """window.streams = [];
+window.EventSource = new Proxy(EventSource, {
+    construct: (kind, given) => { const stream = new kind(...given); window.streams.push(stream); return stream; },
+});
+addEventListener("pageshow", (event) => { if (event.persisted) document.documentElement.dataset.restored = ""; });"""
 
 
 @pytest.mark.parametrize("is_local", [False, True])
@@ -304,6 +310,23 @@ def test_a_page_without_a_place_in_the_stream_asks_again_instead(open_page, serv
 
     expect(page.locator("#lost")).to_be_hidden()
     assert len(taken) == MAX_STREAMS
+
+
+def test_a_page_that_the_back_button_restores_has_one_stream(chromium, served, require_program):
+    path = require_program("chromium", "apt-get install chromium")
+    kept = {"args": FLAGS, "ignore_default_args": ["--disable-back-forward-cache"]}
+    browser = chromium.browser_type.launch(executable_path=path, **kept)
+    page = browser.new_page()
+    page.add_init_script(KEEP_STREAMS)
+    page.goto(served.url + "/?horizon=1h", wait_until="load")
+    page.evaluate(HEARS_STATUS)
+    page.goto(served.url + "/docs")
+
+    page.evaluate("setTimeout(() => history.back())")
+    expect(page.locator("html[data-restored]")).to_be_attached()
+
+    assert page.evaluate("window.streams.map((stream) => stream.readyState < EventSource.CLOSED)") == [False, True]
+    browser.close()
 
 
 def test_the_keyboard_filters_and_changes_the_theme(open_page):
