@@ -104,6 +104,7 @@ export async function refresh() {
   isFetching = true;
   try {
     const answer = await fetch(whole(), { headers: { Accept: "text/html" } });
+    if (answer.status === 401) { location.reload(); return; } // logged out elsewhere; what comes is the login
     if (answer.ok) {
       await take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       answered();
