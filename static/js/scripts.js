@@ -12,11 +12,13 @@ const SETTLE_MS = 120; // the rows of one close come in a few events
 const STRETCH_MS = 4; // of work at a time on a page that came; then a frame is shown, and a touch answered
 const HURRY_MS = 1000; // so long what was told and is not on the page yet is looked for without waiting for the next status
 
+// As `web/formats.py` writes them: what rounds to nothing has no minus.
+const isBelow = (value, digits) => Number(value.toFixed(digits)) < 0;
 export const thin = (value, digits) => {
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
-  return `${value < 0 ? "\u2212" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}${part ? `.${part}` : ""}`;
+  return `${isBelow(value, digits) ? "\u2212" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}${part ? `.${part}` : ""}`;
 };
-export const signed = (value, digits) => (Number(value.toFixed(digits)) < 0 ? "" : "+") + thin(value, digits);
+export const signed = (value, digits) => (isBelow(value, digits) ? "" : "+") + thin(value, digits);
 export const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
 
 export const frame = () => new Promise((go) => requestAnimationFrame(() => setTimeout(go)));

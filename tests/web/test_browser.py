@@ -7,6 +7,7 @@ import pytest
 
 from market.predictions import Origin
 from tests.web.browser_page import FLAGS, misfits
+from web.formats import signed_percent
 from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -108,6 +109,16 @@ def test_a_price_changes_without_a_reload(open_page, send):
 
     expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9\u202f876.50")
     expect(page.locator("#r-BTCUSDT .c-change")).to_have_text("+3.50%")
+
+
+@pytest.mark.parametrize("change", [-0.004, -0.001, 0.0, 0.001, -0.006, -12.5])
+def test_a_change_that_comes_later_is_written_as_the_server_writes_it(open_page, send, change):
+    page = open_page("/?horizon=1h")
+
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 9, "change_24h_percent": change, "data_age_s": 0.1}])
+
+    expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9.00")
+    assert page.locator("#r-BTCUSDT .c-change").text_content() == signed_percent(change / 100, 2)
 
 
 def test_only_a_price_that_rested_is_lit_when_it_moves(open_page, send, served):
