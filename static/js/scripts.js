@@ -168,6 +168,7 @@ function takeOver(old, fresh) {
 
 // the event stream
 const lost = document.getElementById("lost");
+const aloud = document.getElementById("aloud");
 let heardAt = performance.now();
 let settling = 0;
 let version = body.dataset.version;
@@ -176,6 +177,17 @@ let stream;
 let retrying = 0;
 let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
+// What a screen reader hears of all this: the words without their ages, and again only when more than a figure in them is new.
+const words = () => [...(lost.hidden ? document.getElementById("notice") : lost).querySelectorAll("[data-aloud]")].map((part) => part.textContent).join(" ");
+const gist = (text) => text.replace(/\d/g, "");
+let known = gist(words()); // as the page came with it
+function say() {
+  const text = words();
+  if (gist(text) === known) return;
+  known = gist(text);
+  aloud.textContent = text;
+}
+
 function later() {
   settling ||= setTimeout(() => { settling = 0; refresh(); }, SETTLE_MS);
 }
@@ -183,6 +195,7 @@ function answered() {
   heardAt = performance.now();
   lost.hidden = true;
   body.classList.remove("is-lost");
+  say();
 }
 function heard() {
   const wasLost = !lost.hidden;
@@ -261,6 +274,7 @@ function watch() {
   document.getElementById("lost-title").textContent = "Reconnecting: this page has lost the server.";
   body.classList.add("is-lost");
   setAge(document.getElementById("lost-age"), silentMs / 1000);
+  say();
 }
 // After the Back button a page hears of both: that it is shown, and that it is seen.
 function comeBack() {
