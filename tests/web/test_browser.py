@@ -365,6 +365,32 @@ def test_a_filter_of_the_address_can_be_changed(open_page):
     expect(page.locator("#board tbody tr:visible")).to_have_count(1)
 
 
+@pytest.mark.parametrize("choice", ["#head .c-price a", "#show a >> nth=1", "nav[aria-label=Horizon] a >> nth=1"])
+def test_another_board_keeps_the_filter_of_the_address(open_page, choice):
+    page = open_page("/healthz")
+    with page.expect_response(
+        lambda answer: answer.request.resource_type == "fetch"
+    ):  # of all rows, without the filter
+        page.goto(page.url.replace("/healthz", "/?horizon=1h&filter=doge"))
+    expect(page.locator("#board tbody tr")).to_have_count(3)
+
+    page.click(choice)
+
+    expect(page.locator("#filter")).to_have_value("doge")
+    assert "filter=doge" in page.url
+
+
+def test_another_board_keeps_the_filter_that_was_typed_until_it_is_emptied(open_page):
+    page = open_page("/?horizon=1h")
+    link = page.locator("nav[aria-label=Horizon] a").last
+    plain = link.get_attribute("href")
+
+    page.fill("#filter", "a&b")
+    assert link.get_attribute("href") == f"{plain}&filter=a%26b"
+    page.fill("#filter", "")
+    assert link.get_attribute("href") == plain
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_are_whole_without_javascript(open_page, path, size):
