@@ -73,11 +73,12 @@ document.addEventListener("status", () => {
 // A row never jumps while someone reads or points at the table.
 document.addEventListener("parts", ({ detail: page }) => {
   const isRead = table.matches(":hover") || table.contains(document.activeElement);
-  const ids = [...page.querySelectorAll("#board tbody tr")].map((row) => row.id);
+  const fresh = [...page.querySelectorAll("#board tbody tr")];
+  const ids = fresh.map((row) => row.id);
   const known = new Set([...table.rows].map((row) => row.id));
-  const isOther = ids.length !== known.size || ids.some((id) => !known.has(id));
+  const isOther = ids.length !== known.size || fresh.some((row) => (row.id ? !known.has(row.id) : !row.isEqualNode(table.rows[0]))); // or why there is none
   document.getElementById("board").classList.toggle("all-stale", document.body.dataset.feed !== "live");
-  if (isOther) table.replaceChildren(...[...page.querySelectorAll("#board tbody tr")].map((row) => document.importNode(row, true)));
+  if (isOther) table.replaceChildren(...fresh.map((row) => document.importNode(row, true)));
   else if (!isRead) ids.forEach((id, at) => { if (table.rows[at]?.id !== id) table.insertBefore(document.getElementById(id), table.rows[at]); });
   narrow();
   tell();

@@ -391,6 +391,13 @@ def test_another_board_keeps_the_filter_that_was_typed_until_it_is_emptied(open_
     assert link.get_attribute("href") == plain
 
 
+def test_a_filtered_board_without_a_row_says_why_there_is_none(open_page):
+    page = open_page("/?horizon=4h&filter=btc&show=signals")
+
+    expect(page.locator("#board tbody")).to_contain_text("No signal now")
+    expect(page.locator("#board tbody")).not_to_contain_text("contains")
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_are_whole_without_javascript(open_page, path, size):
