@@ -75,6 +75,24 @@ def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
     assert misfits(page) == {}
 
 
+def test_the_time_of_a_scored_row_stands_in_one_line_on_a_phone(open_page, served):
+    house = served.house
+    calls = [(5, 0.55), (6, 0.7), (7, 0.3)]
+    made = [(T0 - hours * 3_600_000 - house.length_ms, up) for hours, up in calls]
+    house.add_candles(120, "MIXEDUSDT")
+    rows = [house.prediction("MIXEDUSDT", "1h", open_ms, up, origin=Origin.REPLAYED) for open_ms, up in made]
+    house.ledger.add_replayed(rows, [])
+    house.ledger.score(T0)
+    house.symbols = (*house.symbols, "MIXEDUSDT")
+    house.beat()
+
+    page = open_page("/s/MIXEDUSDT?horizon=1h", PHONE)
+
+    times = page.locator("#scored .c-made a")
+    assert times.evaluate_all("all => all.map((one) => one.getClientRects().length)") == [1, 1, 1]
+    assert misfits(page) == {}
+
+
 @pytest.mark.parametrize("width", [360, 390, 768, 1024, 1366])
 def test_long_names_of_models_and_symbols_are_not_clipped(open_page, served, width):
     house = served.house
