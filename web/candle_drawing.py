@@ -36,11 +36,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What is drawn: a `CANDLES` table, a forecast's prices (low, expected, high), lines beside the candles, calls."""
+    """What is drawn: a `CANDLES` table, a forecast's prices, lines beside the candles, calls."""
 
     candles: np.ndarray
     length_ms: int
-    forecast: tuple[float, float, float] | None = None
+    forecast: tuple[float, float, float, float] | None = None  # price it was made at, low, expected, high
     lines: Sequence[tuple[str, np.ndarray]] = ()  # in prices; one number a candle, nan while not warm
     strength: np.ndarray | None = None  # 0 to 100, one number a candle
     calls: Sequence[Call] = ()
@@ -84,7 +84,7 @@ def candle_drawing(plot: Plot) -> CandleDrawing | None:
         return round(_PRICE_HEIGHT * (high - price) / (high - low), 1)
 
     wicks, bodies, volumes = _candles(candles, xs, step, y)
-    cone, path, end = _cone(float(candles["close"][-1]), plot.forecast, room, right, y)
+    cone, path, end = _cone(plot.forecast, room, right, y)
     has_strength = plot.strength is not None
     return CandleDrawing(
         PLOT_HEIGHT + (STRENGTH_HEIGHT if has_strength else 0),
@@ -175,12 +175,12 @@ def _marks(plot: Plot, xs: np.ndarray) -> list[tuple[str, str]]:
 
 
 def _cone(
-    price: float, forecast: tuple[float, float, float] | None, left: float, right: float, y: Callable[[float], float]
+    forecast: tuple[float, float, float, float] | None, left: float, right: float, y: Callable[[float], float]
 ) -> tuple[str, str, tuple[float, float, float, float] | None]:
     """Return the range that opens with the square root of time, the expected path in it, and its end."""
     if forecast is None:
         return "", "", None
-    low, expected, high = forecast
+    price, low, expected, high = forecast
     shares = [step / 16 for step in range(17)]
     width = right - left - 8
 

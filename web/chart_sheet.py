@@ -64,12 +64,13 @@ def make_chart(
     stores: Stores,
     place: tuple[str, str],
     chosen: Sequence[str],
-    forecast: tuple[float, float, float] | None,
+    forecast: tuple[float, float, float, float] | None,
     scored: list[Row],
 ) -> Chart:
     """Return the chart of a place (symbol, interval) with the chosen indicators.
 
-    `forecast` is low, expected and high price; `scored` are the rows whose calls are marked, newest first.
+    `forecast` is the price it was made at, low, expected and high price; `scored` are the rows whose calls are marked,
+    newest first.
     """
     symbol, interval = place
     length_ms = INTERVAL_MS[interval]

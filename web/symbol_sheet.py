@@ -162,7 +162,7 @@ def _price(row: Row, name: str) -> float | None:
     return None if row[name] is None else float(row["price"] * (1 + row[name] / BPS))
 
 
-def _prices(forecast: Forecast | None) -> tuple[float, float, float] | None:
+def _prices(forecast: Forecast | None) -> tuple[float, float, float, float] | None:
     if forecast is None or forecast.low_price is None or forecast.expected_price is None or forecast.high_price is None:
         return None
-    return forecast.low_price, forecast.expected_price, forecast.high_price
+    return float(forecast.row["price"]), forecast.low_price, forecast.expected_price, forecast.high_price

@@ -5,19 +5,28 @@ const TOLD_MS = 20000; // between two sentences to a screen reader
 const WORK_MS = 5000; // between two looks at how far a training is
 const filter = document.getElementById("filter");
 const table = document.querySelector("#board tbody");
+const CHOICES = "#head a, #show a, nav[aria-label=Horizon] a"; // of another board, which keeps the filter
 
+function put(asked) {
+  if (filter.value.trim()) asked.set("filter", filter.value.trim());
+  else asked.delete("filter");
+}
 function narrow() {
   const text = filter.value.trim().toUpperCase();
   const rows = [...table.rows].filter((row) => row.id);
   for (const row of rows) row.hidden = !row.id.slice(2).includes(text);
   document.getElementById("none-of").textContent = filter.value.trim();
   document.getElementById("none").hidden = !rows.length || rows.some((row) => !row.hidden);
+  for (const link of document.querySelectorAll(CHOICES)) {
+    const asked = new URLSearchParams(link.search);
+    put(asked);
+    link.setAttribute("href", `?${asked}`);
+  }
 }
 filter.addEventListener("input", () => {
   narrow();
   const address = new URL(location.href); // so that it can be sent to somebody, and survives a reload
-  if (filter.value.trim()) address.searchParams.set("filter", filter.value.trim());
-  else address.searchParams.delete("filter");
+  put(address.searchParams);
   history.replaceState(null, "", address);
 });
 // The server sent the matching rows only; from here on all of them are here and the filter works while typing.
@@ -64,11 +73,12 @@ document.addEventListener("status", () => {
 // A row never jumps while someone reads or points at the table.
 document.addEventListener("parts", ({ detail: page }) => {
   const isRead = table.matches(":hover") || table.contains(document.activeElement);
-  const ids = [...page.querySelectorAll("#board tbody tr")].map((row) => row.id);
+  const fresh = [...page.querySelectorAll("#board tbody tr")];
+  const ids = fresh.map((row) => row.id);
   const known = new Set([...table.rows].map((row) => row.id));
-  const isOther = ids.length !== known.size || ids.some((id) => !known.has(id));
+  const isOther = ids.length !== known.size || fresh.some((row) => (row.id ? !known.has(row.id) : !row.isEqualNode(table.rows[0]))); // or why there is none
   document.getElementById("board").classList.toggle("all-stale", document.body.dataset.feed !== "live");
-  if (isOther) table.replaceChildren(...[...page.querySelectorAll("#board tbody tr")].map((row) => document.importNode(row, true)));
+  if (isOther) table.replaceChildren(...fresh.map((row) => document.importNode(row, true)));
   else if (!isRead) ids.forEach((id, at) => { if (table.rows[at]?.id !== id) table.insertBefore(document.getElementById(id), table.rows[at]); });
   narrow();
   tell();

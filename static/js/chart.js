@@ -100,9 +100,11 @@ async function draw() {
 
   const steps = () => (now.forecast ? Math.max(1, Math.min(Math.round((now.forecast.due - now.forecast.made) / step), small.matches ? 24 : 60)) : 0);
   const shown = () => (small.matches ? 60 : 150) + steps();
+  // Places after the last candle: of a forecast the first is when it was made, and `steps` later it is due; a long one takes longer steps.
+  const ahead = (i) => (now.forecast ? now.forecast.made + Math.round((i * (now.forecast.due - now.forecast.made)) / steps()) : now.candles.at(-1).time + (i + 1) * step);
   // Beside the end of the forecast is room for its prices; on a phone they stand inside.
-  const room = () => (small.matches || !now.forecast ? 3 : Math.ceil(shown() * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
-  const over = overlay(chart, bars, now, { price, step, steps, small });
+  const room = () => (!now.forecast ? 3 : small.matches ? 4 : 1 + Math.ceil(shown() * (6.5 * price(now.forecast.price).length + 18) / Math.max(box.clientWidth - AXIS, 300)));
+  const over = overlay(chart, bars, now, { price, ahead, steps, small });
 
   let places = [];
   function fill() {
@@ -114,7 +116,7 @@ async function draw() {
   }
   function fillBars() {
     const holes = now.gaps.flatMap(({ before, after }) => [...Array(Math.min(GAP_SLOTS, Math.round((after - before) / step) - 1)).keys()].map((i) => ({ time: before + (i + 1) * step })));
-    const last = now.candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: last + (i + 1) * step }));
+    const last = now.candles.at(-1).time, future = [...Array(steps() + room()).keys()].map((i) => ({ time: ahead(i) })).filter(({ time }) => time > last); // a candle may come before its forecast
     places = [...now.candles, ...holes, ...future].sort((a, b) => a.time - b.time);
     bars.setData(places);
     for (const [line, series] of drawn) series.setData(now.lines.get(line));
@@ -130,7 +132,7 @@ async function draw() {
       rightPriceScale: { borderVisible: false, entireTextOnly: true },
       crosshair: { vertLine: cross, horzLine: cross },
       localization: { timeFormatter: moment },
-      timeScale: { borderColor: colour("line"), lockVisibleTimeRangeOnResize: true, timeVisible: step < 86400, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: tick },
+      timeScale: { borderColor: colour("line"), lockVisibleTimeRangeOnResize: true, timeVisible: true, secondsVisible: false, minBarSpacing: 1, tickMarkFormatter: tick },
     };
   }
   function paint() {

@@ -4,8 +4,8 @@ import { colour } from "./chart_colours.js";
 const LINE = 13; // px of one line of the forecast's prices
 const HATCH = 7; // px between two lines of a hole
 
-// `chart` and its series `bars`; `now` has candles, gaps, forecast and calls as they are; `steps` tells how many candles the cone is long.
-export function overlay(chart, bars, now, { price, step, steps, small }) {
+// `chart` and its series `bars`; `now` has candles, gaps, forecast and calls as they are; `ahead(i)` tells when the i-th place of the cone is, `steps` how many follow its first.
+export function overlay(chart, bars, now, { price, ahead, steps, small }) {
   const x = (time) => chart.timeScale().timeToCoordinate(time);
   const y = (bps) => bars.priceToCoordinate(now.forecast.price * (1 + bps / 1e4));
   const hueOf = (verdict) => (alpha) => colour(verdict === "abstain" ? "edge" : verdict, alpha);
@@ -34,8 +34,8 @@ export function overlay(chart, bars, now, { price, step, steps, small }) {
   function cone(c) {
     if (!now.forecast) return;
     const { expected, low, high, verdict } = now.forecast;
-    const last = now.candles.at(-1).time, n = steps();
-    const at = [...Array(n + 1).keys()].map((i) => [x(last + i * step), i / n]).filter(([px]) => px !== null);
+    const n = steps();
+    const at = [...Array(n + 1).keys()].map((i) => [x(ahead(i)), i / n]).filter(([px]) => px !== null);
     if (at.length < 2) return;
     const side = (end) => at.map(([px, s]) => [px, y(expected * s + (end - expected) * Math.sqrt(s))]);
     const top = side(high), bottom = side(low), hue = hueOf(verdict), [right] = top.at(-1);
@@ -62,7 +62,7 @@ export function overlay(chart, bars, now, { price, step, steps, small }) {
     c.fill();
   }
   function labels(c) {
-    const right = now.forecast && x(now.candles.at(-1).time + steps() * step);
+    const right = now.forecast && x(ahead(steps()));
     if (!right) return;
     const { expected, low, high } = now.forecast;
     const middle = y(expected) + (small.matches ? LINE * (expected < 0 ? 1 : -1) : 0); // clear of the path

@@ -12,11 +12,13 @@ const SETTLE_MS = 120; // the rows of one close come in a few events
 const STRETCH_MS = 4; // of work at a time on a page that came; then a frame is shown, and a touch answered
 const HURRY_MS = 1000; // so long what was told and is not on the page yet is looked for without waiting for the next status
 
+// As `web/formats.py` writes them: what rounds to nothing has no minus.
+const isBelow = (value, digits) => Number(value.toFixed(digits)) < 0;
 export const thin = (value, digits) => {
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
-  return `${value < 0 ? "\u2212" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}${part ? `.${part}` : ""}`;
+  return `${isBelow(value, digits) ? "\u2212" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, "\u202f")}${part ? `.${part}` : ""}`;
 };
-export const signed = (value, digits) => (Number(value.toFixed(digits)) < 0 ? "" : "+") + thin(value, digits);
+export const signed = (value, digits) => (isBelow(value, digits) ? "" : "+") + thin(value, digits);
 export const typing = (target) => target.matches("input, textarea, select, [contenteditable]");
 
 export const frame = () => new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
@@ -104,6 +106,7 @@ export async function refresh() {
   isFetching = true;
   try {
     const answer = await fetch(whole(), { headers: { Accept: "text/html" } });
+    if (answer.status === 401) { location.reload(); return; } // logged out elsewhere; what comes is the login
     if (answer.ok) {
       await take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       answered();
@@ -165,6 +168,7 @@ function takeOver(old, fresh) {
 
 // the event stream
 const lost = document.getElementById("lost");
+const aloud = document.getElementById("aloud");
 let heardAt = performance.now();
 let settling = 0;
 let version = body.dataset.version;
@@ -173,6 +177,17 @@ let stream;
 let retrying = 0;
 let isBehind = document.getElementById("notice").childElementCount > 0; // what is said is looked at again
 
+// What a screen reader hears of all this: the words without their ages, and again only when more than a figure in them is new.
+const words = () => [...(lost.hidden ? document.getElementById("notice") : lost).querySelectorAll("[data-aloud]")].map((part) => part.textContent).join(" ");
+const gist = (text) => text.replace(/\d/g, "");
+let known = gist(words()); // as the page came with it
+function say() {
+  const text = words();
+  if (gist(text) === known) return;
+  known = gist(text);
+  aloud.textContent = text;
+}
+
 function later() {
   settling ||= setTimeout(() => { settling = 0; refresh(); }, SETTLE_MS);
 }
@@ -180,6 +195,7 @@ function answered() {
   heardAt = performance.now();
   lost.hidden = true;
   body.classList.remove("is-lost");
+  say();
 }
 function heard() {
   const wasLost = !lost.hidden;
@@ -258,15 +274,17 @@ function watch() {
   document.getElementById("lost-title").textContent = "Reconnecting: this page has lost the server.";
   body.classList.add("is-lost");
   setAge(document.getElementById("lost-age"), silentMs / 1000);
+  say();
 }
-// A hidden tab keeps no stream: it would hold one of the server's places.
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { leave(); return; }
+// After the Back button a page hears of both: that it is shown, and that it is seen.
+function comeBack() {
   heardAt = performance.now();
   if (!stream) { connect(); refresh(); }
-});
+}
+// A hidden tab keeps no stream: it would hold one of the server's places.
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : comeBack()));
 addEventListener("pagehide", leave);
-addEventListener("pageshow", (event) => { if (event.persisted) { heardAt = performance.now(); connect(); refresh(); } });
+addEventListener("pageshow", (event) => { if (event.persisted) comeBack(); });
 const start = () => { heardAt = performance.now(); if (!document.hidden) connect(); setInterval(watch, 1000); };
 if (document.readyState === "complete") start();
 else addEventListener("load", start);

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from market.predictions import Origin
-from tests.web.browser_page import misfits
+from tests.web.browser_page import FLAGS, misfits
+from web.formats import signed_percent
 from web.live import MAX_STREAMS
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -36,6 +37,12 @@ Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
     construct: (kind, given) => { window.made += 1; return new kind(...given); },
     apply: (kind, _, given) => { window.made += 1; return kind(...given); },
 });"""
+
+KEEP_STREAMS = """window.streams = [];
+window.EventSource = new Proxy(EventSource, {
+    construct: (kind, given) => { const stream = new kind(...given); window.streams.push(stream); return stream; },
+});
+addEventListener("pageshow", (event) => { if (event.persisted) document.documentElement.dataset.restored = ""; });"""
 
 
 @pytest.mark.parametrize("is_local", [False, True])
@@ -73,6 +80,24 @@ def test_wide_figures_are_not_clipped_on_a_phone(open_page, served):
     assert misfits(page) == {}
 
 
+def test_the_time_of_a_scored_row_stands_in_one_line_on_a_phone(open_page, served):
+    house = served.house
+    calls = [(5, 0.55), (6, 0.7), (7, 0.3)]
+    made = [(T0 - hours * 3_600_000 - house.length_ms, up) for hours, up in calls]
+    house.add_candles(120, "MIXEDUSDT")
+    rows = [house.prediction("MIXEDUSDT", "1h", open_ms, up, origin=Origin.REPLAYED) for open_ms, up in made]
+    house.ledger.add_replayed(rows, [])
+    house.ledger.score(T0)
+    house.symbols = (*house.symbols, "MIXEDUSDT")
+    house.beat()
+
+    page = open_page("/s/MIXEDUSDT?horizon=1h", PHONE)
+
+    times = page.locator("#scored .c-made a")
+    assert times.evaluate_all("all => all.map((one) => one.getClientRects().length)") == [1, 1, 1]
+    assert misfits(page) == {}
+
+
 @pytest.mark.parametrize("width", [360, 390, 768, 1024, 1366])
 def test_long_names_of_models_and_symbols_are_not_clipped(open_page, served, width):
     house = served.house
@@ -107,6 +132,16 @@ def test_a_price_changes_without_a_reload(open_page, send):
 
     expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9\u202f876.50")
     expect(page.locator("#r-BTCUSDT .c-change")).to_have_text("+3.50%")
+
+
+@pytest.mark.parametrize("change", [-0.004, -0.001, 0.0, 0.001, -0.006, -12.5])
+def test_a_change_that_comes_later_is_written_as_the_server_writes_it(open_page, send, change):
+    page = open_page("/?horizon=1h")
+
+    send(page, "price", 1, items=[{"symbol": "BTCUSDT", "price": 9, "change_24h_percent": change, "data_age_s": 0.1}])
+
+    expect(page.locator("#r-BTCUSDT .c-price")).to_have_text("9.00")
+    assert page.locator("#r-BTCUSDT .c-change").text_content() == signed_percent(change / 100, 2)
 
 
 def test_only_a_price_that_rested_is_lit_when_it_moves(open_page, send, served):
@@ -312,6 +347,23 @@ def test_a_page_without_a_place_in_the_stream_asks_again_instead(open_page, serv
     assert len(taken) == MAX_STREAMS
 
 
+def test_a_page_that_the_back_button_restores_has_one_stream(chromium, served, require_program):
+    path = require_program("chromium", "apt-get install chromium")
+    kept = {"args": FLAGS, "ignore_default_args": ["--disable-back-forward-cache"]}
+    browser = chromium.browser_type.launch(executable_path=path, **kept)
+    page = browser.new_page()
+    page.add_init_script(KEEP_STREAMS)
+    page.goto(served.url + "/?horizon=1h", wait_until="load")
+    page.evaluate(HEARS_STATUS)
+    page.goto(served.url + "/docs")
+
+    page.evaluate("setTimeout(() => history.back())")
+    expect(page.locator("html[data-restored]")).to_be_attached()
+
+    assert page.evaluate("window.streams.map((stream) => stream.readyState < EventSource.CLOSED)") == [False, True]
+    browser.close()
+
+
 def test_the_keyboard_filters_and_changes_the_theme(open_page):
     page = open_page("/?horizon=1h")
     expect(page.locator("#theme")).to_be_visible()
@@ -335,6 +387,39 @@ def test_a_filter_of_the_address_can_be_changed(open_page):
 
     expect(page.locator("#r-EDGEUSDT")).to_be_visible()
     expect(page.locator("#board tbody tr:visible")).to_have_count(1)
+
+
+@pytest.mark.parametrize("choice", ["#head .c-price a", "#show a >> nth=1", "nav[aria-label=Horizon] a >> nth=1"])
+def test_another_board_keeps_the_filter_of_the_address(open_page, choice):
+    page = open_page("/healthz")
+    with page.expect_response(
+        lambda answer: answer.request.resource_type == "fetch"
+    ):  # of all rows, without the filter
+        page.goto(page.url.replace("/healthz", "/?horizon=1h&filter=doge"))
+    expect(page.locator("#board tbody tr")).to_have_count(3)
+
+    page.click(choice)
+
+    expect(page.locator("#filter")).to_have_value("doge")
+    assert "filter=doge" in page.url
+
+
+def test_another_board_keeps_the_filter_that_was_typed_until_it_is_emptied(open_page):
+    page = open_page("/?horizon=1h")
+    link = page.locator("nav[aria-label=Horizon] a").last
+    plain = link.get_attribute("href")
+
+    page.fill("#filter", "a&b")
+    assert link.get_attribute("href") == f"{plain}&filter=a%26b"
+    page.fill("#filter", "")
+    assert link.get_attribute("href") == plain
+
+
+def test_a_filtered_board_without_a_row_says_why_there_is_none(open_page):
+    page = open_page("/?horizon=4h&filter=btc&show=signals")
+
+    expect(page.locator("#board tbody")).to_contain_text("No signal now")
+    expect(page.locator("#board tbody")).not_to_contain_text("contains")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

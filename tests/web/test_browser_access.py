@@ -98,6 +98,43 @@ def test_what_is_stale_is_grey_and_silent(open_page, served):
     assert row.locator(".verdict-up, .verdict-down, .pbar").count() == 0
 
 
+KEEP_HEARD = """window.heard = [];
+new MutationObserver(() => {
+    const text = document.querySelector("#aloud").textContent;
+    if (text) window.heard.push(text);
+}).observe(document.querySelector("#aloud"), { childList: true, characterData: true, subtree: true });"""
+
+
+def test_a_screen_reader_hears_once_what_is_wrong_and_no_figure_that_moves(open_page, served):
+    page = open_page("/?horizon=1h")
+    page.evaluate(KEEP_HEARD)
+
+    for lag_s in (3.2, 4.1, 12.5):
+        served.house.beat(feed={"lag_s": lag_s})
+        expect(page.locator("#notice")).to_contain_text(f"behind by {lag_s} s", timeout=10_000)
+    served.house.now_s += 12
+    served.house.beat(feed={"state": "stale", "last_message_mono_s": served.house.now_s - 12})
+    expect(page.locator("#notice")).to_contain_text("Silent for 13 s", timeout=10_000)
+
+    behind, stale = page.evaluate("window.heard")
+    assert behind.startswith("The feed is behind by 3.2 s. Newest states only")
+    assert stale.startswith("The feed is stale. Reconnecting.")
+    assert page.locator("main [role=status] [data-age], main [role=status][data-live]").count() == 0
+
+
+def test_a_screen_reader_hears_once_that_the_server_is_gone(open_page, served):
+    page = open_page("/?horizon=1h")
+    page.evaluate(KEEP_HEARD)
+
+    served.house.site.extensions["live"].close()
+    expect(page.locator("#lost")).to_be_visible(timeout=20_000)
+    age = page.locator("#lost-age")
+    expect(age).not_to_have_text(age.text_content())
+
+    assert page.evaluate("window.heard") == ["Reconnecting: this page has lost the server."]
+    assert page.locator("[role=status] [data-age]").count() == 0
+
+
 def test_the_first_tab_skips_to_the_content_and_every_stop_is_seen(open_page):
     page = open_page("/?horizon=1h")
 

@@ -124,6 +124,22 @@ def test_keys_move_and_zoom_the_chart(open_chart, served):
     assert page.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("horizon", "interval", "end"),
+    [("1h", "5m", "13:15"), ("1h", "4h", "16:00"), ("4h", "5m", "16:30")],  # due at 13:00 and 16:00, and three steps
+)
+def test_a_forecast_ends_when_it_is_due_whatever_the_candles(open_chart, served, horizon, interval, end):
+    served.house.publish(served.house.prediction("EDGEUSDT", "4h", up=0.7))
+    served.house.beat()
+    page = open_chart(f"/s/EDGEUSDT?horizon={horizon}&interval={interval}", 390)
+
+    page.locator("#chart").focus()
+    page.keyboard.press("End")
+
+    assert page.locator("#chart-view").text_content().endswith(f" to 20 Nov, {end} UTC")
+    assert page.complaints == []
+
+
 def test_in_a_window_of_another_width_the_chart_is_as_if_it_had_begun_there(open_chart, served):
     served.house.add_candles(400, "LONGUSDT")
     served.house.symbols = (*served.house.symbols, "LONGUSDT")

@@ -33,11 +33,29 @@ def test_candles_are_hollow_or_filled():
 
 
 def test_a_forecast_takes_part_in_the_scale():
-    drawing = candle_drawing(plot(candles(40), forecast=(90.0, 101.0, 120.0)))
+    drawing = candle_drawing(plot(candles(40), forecast=(101.0, 90.0, 101.0, 120.0)))
 
     _, high, expected, low = drawing.cone_end
     assert 18 <= high < expected < low <= 280  # its prices have room above and below
     assert max(price for _, price in drawing.labels) > 115
+
+
+def test_a_cone_starts_at_the_price_of_its_forecast_even_far_from_the_last_close():
+    table = candles(40)
+
+    drawing = candle_drawing(plot(table, forecast=(140.0, 141.0, 142.0, 143.0)))
+
+    start_y, end_y = (float(part.split()[1]) for part in drawing.cone_path[1:].split("L"))
+    (y, price), *_, (other_y, other_price) = drawing.labels
+    assert start_y == pytest.approx(y + (140.0 - price) * (other_y - y) / (other_price - price), abs=0.1)
+    assert 0 < end_y < start_y
+
+
+def test_the_price_of_a_forecast_takes_part_in_the_scale():
+    drawing = candle_drawing(plot(candles(40), forecast=(140.0, 101.0, 102.0, 103.0)))
+
+    start_y = float(drawing.cone_path[1:].split("L")[0].split()[1])
+    assert start_y > 0
 
 
 @pytest.mark.parametrize("price", [1e-5, 1e5])

@@ -64,3 +64,17 @@ def test_a_person_logs_in_and_out(open_page, address, javascript):
 
     expect(page.get_by_label("Password")).to_be_visible()
     assert page.complaints == []
+
+
+def test_a_page_that_was_logged_out_elsewhere_asks_for_the_password(open_page, address):
+    page = open_page(f"{address}/system")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="System", exact=True)).to_be_visible()
+    other = page.context.new_page()
+    other.goto(f"{address}/login")
+
+    other.get_by_role("button", name="Log out").click()
+
+    expect(page.get_by_label("Password")).to_be_visible(timeout=10_000)
+    assert page.complaints == []

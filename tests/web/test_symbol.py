@@ -193,6 +193,17 @@ def test_the_forecast_is_labelled_with_its_three_prices(lively):
     assert "Forecast for 20\u00a0Nov, 13:00 UTC: 100.04 to 101.64, expected 100.84." in page
 
 
+@pytest.mark.parametrize("interval", ["5m", "15m", "1h"])
+def test_a_call_up_is_drawn_upwards_on_every_candle_length(lively, interval):
+    lively.publish(lively.prediction("EDGEUSDT", "4h", up=0.71, price=80.0))  # far below the last close of any candle
+    lively.beat()
+
+    page = lively.get(f"/s/EDGEUSDT?horizon=4h&interval={interval}").text
+
+    start_y, end_y = re.search(r'class="cone-path" d="M[\d.]+ ([\d.]+)L[\d.]+ ([\d.]+)"', page).groups()
+    assert float(start_y) > float(end_y)
+
+
 def test_the_last_fifty_scored_rows_are_shown(lively):
     past = [
         lively.prediction("BTCUSDT", "1h", T0 - 3_600_000 - step * lively.length_ms, 0.7, origin=Origin.REPLAYED)
