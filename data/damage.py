@@ -16,10 +16,9 @@ from data.segment_damage import heal_segments
 
 logger = logging.getLogger(__name__)
 
-STRUCTURE_SECONDS = 2.0  # then a start goes on: the engine must be heard within 5 s of it
-AUDIT_SECONDS = (
-    3.5  # both together, then a start goes on: a candle that was not looked at is checked whenever it is read
-)
+# Then a start goes on, for the engine must be heard within 5 s of it: after the structure of a file, and after its
+# candles too. A candle that was not looked at is checked whenever it is read.
+STRUCTURE_SECONDS, AUDIT_SECONDS = 2.0, 3.5
 _AGAIN_SECONDS = 0.01  # an interruption between two statements is lost
 _SALVAGED = ".salvaged"
 _SIDES = ("-wal", "-shm")

@@ -1,13 +1,12 @@
 """Answer only under our own names, so that no foreign name that is made to point here can read the board."""
 
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, request
 
 from config import Config
-from utils.setting_values import is_loopback
+from utils.setting_values import address_of, is_loopback
 from web.problems import ProblemError
 
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
@@ -38,7 +37,7 @@ def is_ours(host: str, config: Config) -> bool:
     name = match["name"].strip("[]")
     if is_loopback(name) or name == config.HOST.lower() or name in config.allowed_hosts:
         return True
-    return _is_address(name) and _is_every_address(config.HOST)
+    return address_of(name) is not None and _is_every_address(config.HOST)
 
 
 def is_behind_proxy(config: Config) -> bool:
@@ -56,12 +55,5 @@ def parts_of(address: str) -> SplitResult:
 
 
 def _is_every_address(text: str) -> bool:
-    return _is_address(text) and ipaddress.ip_address(text).is_unspecified
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    address = address_of(text)
+    return address is not None and address.is_unspecified
