@@ -38,6 +38,7 @@ WIDE = {
     "sma_10_distance": "(close / sma_10_X - 1.0) * 1e4 / (volatility_12_X + 0.01)",
     "sma_20_distance": "(close / sma_20_X - 1.0) * 1e4 / (volatility_12_X + 0.01)",
     "ema_12_distance": "(close / ema_12_X - 1.0) * 1e4 / (volatility_12_X + 0.01)",
+    "ema_26_distance": "(close / ema_26_X - 1.0) * 1e4 / (volatility_12_X + 0.01)",
     "rsi": "rsi_X / 50.0 - 1.0",
     "stochastic": "stochastic_k_X / 50.0 - 1.0",
     "mfi": "mfi_X / 50.0 - 1.0",
