@@ -156,6 +156,7 @@ async function draw() {
   begin();
   await painted();
   bars.attachPrimitive(over);
+  over.update?.(); // the library paints it with the next change only
   await painted();
   box.querySelector(".plot")?.remove();
   chart.chartElement().classList.remove("unready");
